@@ -1,0 +1,1 @@
+"""The routes of each function: parse, call one use case, map its result."""

@@ -1,0 +1,243 @@
+"""What comes in and goes out over HTTP, and what the database answers: the shapes of docs/contracts.md.
+
+`docs/openapi.json`, the JSON Schemas and the TypeScript types are generated from these classes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+MAX_ITEMS = 100
+MAX_PAGE = 100
+# The largest integer that JavaScript holds exactly.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+
+ContentType = Literal["post", "video"]
+Uuid = Annotated[
+    str, StringConstraints(strict=True, pattern=_UUID, to_lower=True), Field(json_schema_extra={"format": "uuid"})
+]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
+
+
+class Input(BaseModel):
+    """What a caller sends: nothing unknown, nothing converted, so that a slip is an error and not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """What the database answers and we pass on. New keys of a newer database are dropped, missing ones are an error."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Content(Input):
+    """A post or a video. Also the message in the queue."""
+
+    content_type: ContentType
+    content_id: Uuid
+
+
+class LikeRequest(Content):
+    """A wish of a user:
+
+    `liked` says which state is wanted (left out: the other one), `intent` orders the wishes of one user.
+    """
+
+    liked: bool | SkipJsonSchema[None] = None
+    intent: Count | SkipJsonSchema[None] = None
+
+    @field_validator("liked", "intent", mode="before")
+    @classmethod
+    def _left_out_or_said(cls, value: object) -> object:
+        # null could be taken for false by one reader and for "toggle" by another
+        if value is None:
+            raise ValueError("leave it out or give a value, null is neither")
+        return value
+
+
+class Contents(Input):
+    """Many contents in one request."""
+
+    items: Annotated[tuple[Content, ...], Field(max_length=MAX_ITEMS, strict=False)]
+
+
+def _digits(value: object) -> object:
+    # pydantic's own lax mode would also take " 20", "2_0" and "20.0"
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+
+
+class PageQuery(Input):
+    """Which part of a list:
+
+    After `cursor`, at most `max` items. It comes from a query string, where numbers are digits.
+    """
+
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | SkipJsonSchema[None] = None
+    max: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 20
+
+
+class LikedQuery(PageQuery):
+    """Which of the contents that the caller likes."""
+
+    content_type: ContentType | SkipJsonSchema[None] = None
+
+
+class LikersQuery(PageQuery, Content):
+    """Whose likes."""
+
+
+class Author(Answer):
+    """Who made a content, or liked it."""
+
+    id: Uuid
+    username: str
+    display_name: str | None = None
+
+
+class Toggled(Answer):
+    """What `toggle_like` did; `wake_after_ms` says when settling is due, null that it is already asked for."""
+
+    liked: bool
+    total_likes: Count
+    changed: bool
+    version: Count
+    intent: Count
+    viewers: Count
+    author: Author
+    wake_after_ms: Annotated[int, Field(ge=0)] | None
+
+
+class LikeAnswer(Answer):
+    """The state after a like: the caller's own and the count, with the version that orders it among events."""
+
+    content_type: ContentType
+    content_id: Uuid
+    liked: bool
+    total_likes: Count
+    changed: bool
+    version: Count
+    intent: Count
+    viewers: Count
+    author: Author
+
+
+class LikeStatus(Answer):
+    """The state of one content as the caller sees it; `intent` is null where the caller never liked it."""
+
+    content_type: ContentType
+    content_id: Uuid
+    liked: bool
+    intent: Count | None
+    total_likes: Count
+    version: Count
+    viewers: Count
+
+
+class LikeStatuses(Answer):
+    """The states of many contents; those that the caller may not see are left out."""
+
+    items: tuple[LikeStatus, ...]
+
+
+class LikedContent(Answer):
+    """A content that the caller likes."""
+
+    content_type: ContentType
+    content_id: Uuid
+    liked_at: AwareDatetime
+    total_likes: Count
+    author: Author
+
+
+class LikedContents(Answer):
+    """A page of what the caller likes, newest first."""
+
+    items: tuple[LikedContent, ...]
+    next_cursor: str | None
+
+
+class Liker(Author):
+    """Somebody who likes a content."""
+
+    liked_at: AwareDatetime
+
+
+class Likers(Answer):
+    """A page of those who like a content, newest first; private likers are counted but not named."""
+
+    likers: tuple[Liker, ...]
+    total_likes: Count
+    next_cursor: str | None
+
+
+class ContentAuthor(Answer):
+    """A content and its author."""
+
+    content_type: ContentType
+    content_id: Uuid
+    author: Author
+
+
+class ContentAuthors(Answer):
+    """Many contents and their authors; contents that are not there or not visible are left out."""
+
+    items: tuple[ContentAuthor, ...]
+
+
+class Settled(Answer):
+    """What settling did with one content.
+
+    `settled`, `waiting` (not due, or no budget: wake again) or `failed` (the database backs off); `wake_after_ms` asks
+    for another wake-up.
+    """
+
+    content_type: ContentType
+    content_id: Uuid
+    outcome: Literal["settled", "waiting", "failed"]
+    wake_after_ms: Annotated[int, Field(ge=0)] | None = None
+    likes: int = 0
+    events: int = 0
+    notifications: int = 0
+    error: str | None = None
+
+
+class Reconciled(Answer):
+    """How many counts were compared with the likes, how many were wrong and by how much in all."""
+
+    checked: int
+    repaired: int
+    drift: int
+
+
+class Health(Answer):
+    """The function is ready: its version, and how long the database took to answer."""
+
+    status: Literal["ok"]
+    version: str
+    python: str
+    database_ms: float
+
+
+class FieldProblem(Answer):
+    """What is wrong with one field of the request."""
+
+    field: str
+    message: str
+
+
+class Problem(Answer):
+    """An error (RFC 9457). Branch on `code`."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: tuple[FieldProblem, ...] | SkipJsonSchema[None] = None
