@@ -1,0 +1,162 @@
+// The author's notifications: the newest page and the unread count from the server, kept current by events, read marks shown at once and
+// taken back when the server refuses.
+import type { LikesApi } from "./api.js";
+import { asLikesError, LikesError } from "./errors.js";
+import type { NotificationEvent, RemovalEvent } from "./events.js";
+import { createEmitter, createStore, type Emitter, type Readable } from "./store.js";
+import type { Failure, Notification } from "./types.js";
+
+export interface NotificationState {
+  /** Newest first. */
+  readonly items: readonly Notification[];
+  readonly unread: number;
+  readonly hasMore: boolean;
+  readonly loading: boolean;
+  readonly failure: Failure | null;
+}
+
+export interface Notifications extends Readable<NotificationState> {
+  /** Each notification that arrives while this client runs, once: what a toast shows. */
+  readonly arrivals: Pick<Emitter<Notification>, "subscribe">;
+  loadMore(): Promise<void>;
+  /** Marks these, or all. */
+  markRead(ids?: readonly string[]): Promise<void>;
+}
+
+export interface NotificationsInside extends Notifications {
+  refresh(): Promise<void>;
+  apply(event: NotificationEvent | RemovalEvent, replayed: boolean): void;
+  readElsewhere(ids: readonly string[] | null): void;
+  reset(): void;
+}
+
+const PAGE = 20;
+const empty: NotificationState = { items: [], unread: 0, hasMore: false, loading: false, failure: null };
+
+type NotificationApi = Pick<LikesApi, "getNotifications" | "markNotificationsRead">;
+
+export function createNotifications(
+  api: NotificationApi,
+  onRead: (ids: readonly string[] | null) => void,
+): NotificationsInside {
+  const state = createStore(empty);
+  const arrivals = createEmitter<Notification>();
+  let cursor: string | null = null;
+  let epoch = 0;
+  /** Events that came while a page was being fetched: the page may be older than they are. */
+  let meanwhile: (NotificationEvent | RemovalEvent)[] | null = null;
+  let again = false;
+
+  const change = (part: Partial<NotificationState>) => state.set({ ...state.get(), ...part });
+
+  async function fetchPage(from: string | null): Promise<void> {
+    const askedIn = epoch;
+    meanwhile = [];
+    change({ loading: true });
+    const page = await api.getNotifications(from, PAGE).catch(asLikesError);
+    if (askedIn !== epoch) return;
+    const missed = meanwhile;
+    meanwhile = null;
+    if (page instanceof LikesError) return change({ loading: false, failure: failureOf(page) });
+    cursor = page.next_cursor;
+    const items = from === null ? page.notifications : merged(state.get().items, page.notifications);
+    change({ items, unread: page.unread_count, hasMore: cursor !== null, loading: false, failure: null });
+    for (const event of missed) applyToList(event);
+  }
+
+  async function refresh(): Promise<void> {
+    if (meanwhile) {
+      again = true;
+      return;
+    }
+    do {
+      again = false;
+      await fetchPage(null);
+    } while (again);
+  }
+
+  function apply(event: NotificationEvent | RemovalEvent, replayed: boolean): void {
+    // A replayed event tells how things were; what was read since only the server knows.
+    if (replayed) return void refresh();
+    const known = knows(event);
+    meanwhile?.push(event);
+    applyToList(event);
+    // Of one that is not in the loaded page we cannot say whether it was counted: the server can.
+    if (!known && !(event.kind === "notification" && event.isNew)) void refresh();
+    if (event.kind === "notification" && event.isNew && !known) arrivals.emit(event.notification);
+  }
+
+  const knows = (event: NotificationEvent | RemovalEvent) =>
+    state.get().items.some(({ id }) => id === (event.kind === "removal" ? event.id : event.notification.id));
+
+  function applyToList(event: NotificationEvent | RemovalEvent): void {
+    const { items, unread } = state.get();
+    const id = event.kind === "removal" ? event.id : event.notification.id;
+    const old = items.find((item) => item.id === id);
+    const added = event.kind === "notification" ? [event.notification] : [];
+    const difference = unreadOf(added) - unreadOf(old ? [old] : []);
+    change({
+      items: merged(
+        items.filter((item) => item !== old),
+        added,
+      ),
+      unread: Math.max(0, unread + difference),
+    });
+  }
+
+  function showRead(ids: readonly string[] | null): void {
+    const { items, unread } = state.get();
+    const hit = items.filter((item) => !item.isRead && (ids === null || ids.includes(item.id)));
+    change({
+      items: items.map((item) => (hit.includes(item) ? { ...item, isRead: true } : item)),
+      unread: ids === null ? 0 : Math.max(0, unread - hit.length),
+    });
+  }
+
+  return {
+    get: state.get,
+    subscribe: state.subscribe,
+    arrivals,
+    refresh,
+    apply,
+    readElsewhere: showRead,
+    async loadMore() {
+      if (cursor !== null && !meanwhile) await fetchPage(cursor);
+    },
+    async markRead(ids) {
+      const which = ids ?? null;
+      const askedIn = epoch;
+      showRead(which);
+      try {
+        const unread = await api.markNotificationsRead(which);
+        if (askedIn !== epoch) return;
+        change({ unread, failure: null });
+        onRead(which);
+      } catch (cause) {
+        if (askedIn !== epoch) return;
+        await refresh();
+        change({ failure: failureOf(asLikesError(cause)) });
+      }
+    },
+    reset() {
+      epoch += 1;
+      cursor = null;
+      meanwhile = null;
+      again = false;
+      state.set(empty);
+    },
+  };
+}
+
+function unreadOf(items: readonly Notification[]): number {
+  return items.filter((item) => !item.isRead).length;
+}
+
+function merged(items: readonly Notification[], more: readonly Notification[]): Notification[] {
+  const byId = new Map([...items, ...more].map((item) => [item.id, item]));
+  return [...byId.values()].sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
+}
+
+function failureOf({ code, message }: LikesError): Failure {
+  return { code, message };
+}
