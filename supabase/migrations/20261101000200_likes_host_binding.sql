@@ -1,0 +1,60 @@
+-- What ties the like engine to the host application, and all that an adopter edits: what can be liked, who people are,
+-- who may see what, who is blocked, and where the host keeps its own count.
+
+create view likes.likeable with (security_invoker = true) as
+  select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available from public.posts p
+  union all
+  select 'video'::text, v.id, v.user_id, v.status = 'ready' from public.videos v;
+comment on view likes.likeable is 'Everything that can be liked, with its author. Unavailable content is as good as unknown.';
+
+create view likes.profiles with (security_invoker = true) as
+  select u.id as user_id, u.username, u.display_name, u.privacy_level = 'private' as is_private from public.users u;
+comment on view likes.profiles is 'How people are named. The likes of private people are told to the author only.';
+
+create function likes.can_view(user_id uuid, content_type text, content_id uuid) returns boolean
+language sql stable security definer set search_path = '' as $$ -- definer: the tables of the host are closed to the caller
+  select exists (
+    select from likes.likeable c
+    where c.content_type = can_view.content_type and c.content_id = can_view.content_id and c.is_available
+      and public.can_see_author(can_view.user_id, c.author_id))
+$$;
+comment on function likes.can_view is 'Whether a user (null: a visitor) may see a content, hence like it, read its count and join its channel.';
+
+create view likes.blocks with (security_invoker = true) as
+  select b.blocker_id as author_id, b.blocked_id as user_id from public.user_blocks b;
+comment on view likes.blocks is 'Users whom an author has blocked: they can neither like nor be told of.';
+
+create function likes.copy_count(content_type text, content_id uuid, total bigint) returns boolean
+language plpgsql volatile security invoker set search_path = '' as $$
+declare
+  v_count bigint;
+begin
+  -- Skip locked: settling never waits for the host's own transactions, it comes back.
+  if copy_count.content_type = 'post' then
+    select p.likes_count into v_count from public.posts p where p.id = copy_count.content_id for no key update skip locked;
+    if found and v_count <> copy_count.total then
+      update public.posts p set likes_count = copy_count.total where p.id = copy_count.content_id;
+    end if;
+  else
+    select v.likes_count into v_count from public.videos v where v.id = copy_count.content_id for no key update skip locked;
+    if found and v_count <> copy_count.total then
+      update public.videos v set likes_count = copy_count.total where v.id = copy_count.content_id;
+    end if;
+  end if;
+  return v_count is not null;
+end;
+$$;
+comment on function likes.copy_count is 'Copies a total to the host''s own column; false when its row is busy, to be tried again.';
+
+-- When a content goes, its likes have to be forgotten: settling does that, this only makes it due.
+create function likes.note_deletion() returns trigger
+language plpgsql security definer set search_path = '' as $$ -- definer: whoever deletes content has no access to the engine
+begin
+  update likes.counters c set dirty = true where c.content_type = tg_argv[0] and c.content_id = old.id;
+  return old;
+end;
+$$;
+create trigger posts_note_deletion after delete on public.posts for each row execute function likes.note_deletion('post');
+create trigger videos_note_deletion after delete on public.videos for each row execute function likes.note_deletion('video');
+
+revoke execute on all functions in schema likes from public;

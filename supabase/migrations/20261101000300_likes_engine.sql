@@ -1,0 +1,405 @@
+-- A like: one call, one transaction. Rate limit, content, the user's wish, the counter, and its event or a wake-up.
+
+create function likes.clock() returns timestamptz language sql volatile set search_path = '' as $$ select clock_timestamp() $$;
+comment on function likes.clock is 'The time that every rule of the engine reads (simulations replace it).';
+
+create function likes.to_ms(moment timestamptz) returns bigint language sql immutable set search_path = '' as $$
+  select floor(extract(epoch from to_ms.moment) * 1000)::bigint
+$$;
+
+create function likes.ms_until(moment timestamptz, since timestamptz) returns integer language sql immutable set search_path = '' as $$
+  select greatest(0, ceil(extract(epoch from ms_until.moment - ms_until.since) * 1000))::integer
+$$;
+
+create function likes.to_wire(moment timestamptz) returns text language sql stable set search_path = '' as $$
+  select to_char(to_wire.moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+comment on function likes.to_wire is 'A time as the events carry it: ISO 8601, UTC, milliseconds.';
+
+create function likes.refuse(status integer, code text, hint text, detail jsonb default null) returns void
+language plpgsql set search_path = '' as $$
+begin
+  -- PTnnn becomes the HTTP status: https://docs.postgrest.org/en/v12/references/errors.html
+  raise exception using errcode = 'PT' || refuse.status, message = refuse.code, hint = refuse.hint, detail = coalesce(refuse.detail::text, '');
+end;
+$$;
+
+create function likes.check_content(content_type text, content_id uuid) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_known text[] := (select s.content_types from likes.settings s);
+begin
+  if check_content.content_type is null or check_content.content_type <> all (v_known) then
+    perform likes.refuse(400, 'invalid_request', format('content_type must be one of: %s.', array_to_string(v_known, ', ')));
+  elsif check_content.content_id is null then
+    perform likes.refuse(400, 'invalid_request', 'content_id must be a UUID.');
+  end if;
+end;
+$$;
+
+create function likes.parse_items(items jsonb) returns table (content_type text, content_id uuid)
+language plpgsql stable set search_path = '' as $$
+declare
+  v_known text[] := (select s.content_types from likes.settings s);
+begin
+  if items is null or jsonb_typeof(items) <> 'array' then
+    perform likes.refuse(400, 'invalid_request', 'items must be an array of {content_type, content_id}.');
+  elsif jsonb_array_length(items) > 100 then
+    perform likes.refuse(400, 'too_many_items', 'Name 100 items at most in one call.');
+  elsif exists (
+    select from jsonb_array_elements(items) i
+    where jsonb_typeof(i) <> 'object'
+      or coalesce(i ->> 'content_type' <> all (v_known), true)
+      or coalesce(i ->> 'content_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', true))
+  then
+    perform likes.refuse(400, 'invalid_request',
+      format('Each item needs a content_type (%s) and a content_id (UUID).', array_to_string(v_known, ', ')));
+  end if;
+  return query select distinct i ->> 'content_type', (i ->> 'content_id')::uuid from jsonb_array_elements(items) i;
+end;
+$$;
+comment on function likes.parse_items is 'The distinct contents that a request names, 100 at most, or a refusal.';
+
+-- The message budget ---------------------------------------------------------------------------------------------------------
+
+-- In any 60 s at most capacity + 60 × refill + one overdraft is spent. With 0.9 of the plan as refill, 6 s of it as capacity,
+-- less what one send may overdraw (every viewer, the author and their notifications), that is the plan's limit.
+create function likes.budget_refill(settings likes.settings) returns double precision language sql immutable set search_path = '' as $$
+  select 0.9 * budget_refill.settings.messages_per_second
+$$;
+create function likes.budget_capacity(settings likes.settings) returns double precision language sql immutable set search_path = '' as $$
+  select 6.0 * budget_capacity.settings.messages_per_second - budget_capacity.settings.max_connections - 50
+$$;
+
+create function likes.budget_tokens(budget likes.budget, settings likes.settings, moment timestamptz) returns double precision
+language sql immutable set search_path = '' as $$
+  select least(
+    likes.budget_capacity(settings),
+    (budget).tokens + greatest(0, extract(epoch from moment - (budget).refilled_at)) * likes.budget_refill(settings))
+$$;
+
+create function likes.note_usage(
+  moment timestamptz, messages integer default 0, likes integer default 0, events integer default 0, notifications integer default 0,
+  lag_ms integer default 0, drift bigint default 0
+) returns void language sql volatile set search_path = '' as $$
+  insert into likes.usage as u (used_at, messages, likes, events, notifications, lag_ms, drift)
+  values (date_trunc('second', moment), messages, note_usage.likes, events, notifications, lag_ms, drift)
+  on conflict on constraint usage_pkey do update set
+    messages = u.messages + excluded.messages, likes = u.likes + excluded.likes, events = u.events + excluded.events,
+    notifications = u.notifications + excluded.notifications, lag_ms = greatest(u.lag_ms, excluded.lag_ms), drift = u.drift + excluded.drift
+$$;
+
+create function likes.try_budget(cost integer, settings likes.settings) returns boolean
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_budget likes.budget;
+  v_now timestamptz;
+  v_tokens double precision;
+begin
+  select b.* into v_budget from likes.budget b for update skip locked;
+  if not found then
+    return false;
+  end if;
+  v_now := likes.clock();
+  v_tokens := likes.budget_tokens(v_budget, settings, v_now);
+  if v_tokens <= 0 then
+    return false;
+  end if;
+  update likes.budget b set tokens = v_tokens - cost, refilled_at = v_now;
+  perform likes.note_usage(v_now, messages => cost, events => 1);
+  return true;
+end;
+$$;
+comment on function likes.try_budget is 'Takes the messages of one send from the budget, unless it is empty or another transaction is at it. Never waits.';
+
+create function likes.current_rate(budget likes.budget, moment timestamptz) returns double precision
+language sql immutable set search_path = '' as $$
+  select case when isfinite((budget).rated_at)
+    then (budget).likes_rate * exp(-greatest(0, extract(epoch from moment - (budget).rated_at)) / 10.0) else 0 end
+$$;
+comment on function likes.current_rate is 'Likes per second over the whole system, averaged over about 10 s.';
+
+-- One event on hot content costs its viewers, and the author the event and a notification on a channel of one.
+create function likes.window_of(viewers integer, settings likes.settings, likes_rate double precision) returns interval
+language sql immutable set search_path = '' as $$
+  select make_interval(secs =>
+    greatest(settings.window_ms / 1000.0, (1 + window_of.viewers + 4) / (settings.content_share * likes.budget_refill(settings)))
+    * greatest(1.0, window_of.likes_rate / settings.likes_per_second))
+$$;
+comment on function likes.window_of is 'How long likes are gathered for one event: no content outspends its share of the budget.';
+
+create function likes.viewers_of(content_type text, content_id uuid, settings likes.settings) returns integer
+language sql stable set search_path = '' as $$
+  select coalesce((
+    select least(r.viewers, settings.max_connections) from likes.rooms r
+    where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
+      and r.counted_at > likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0)), 0)
+$$;
+
+create function likes.send_event(payload jsonb, event text, topic text) returns boolean
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_payload jsonb := case when send_event.payload ? 'id' then send_event.payload
+    else send_event.payload || jsonb_build_object('id', gen_random_uuid()) end;
+begin
+  perform realtime.send(v_payload, send_event.event, send_event.topic, true);
+  -- realtime.send swallows its errors (a missing partition, say), so see that the row is there.
+  return exists (
+    select from realtime.messages m
+    where m.inserted_at = localtimestamp and m.topic = send_event.topic and m.extension = 'broadcast' and m.private
+      and m.event = send_event.event and m.payload ->> 'id' = v_payload ->> 'id');
+end;
+$$;
+comment on function likes.send_event is 'The one caller of realtime.send: sends with this transaction; false when the message could not be written.';
+
+-- The counter ----------------------------------------------------------------------------------------------------------------
+
+create function likes.add_to_counter(content_type text, content_id uuid, delta integer, max_slots integer) returns text
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_slot likes.counters;
+  v_free integer;
+begin
+  -- The first slot that nobody holds; a held one belongs to another user's like or to a settling, and nobody waits for those.
+  select c.* into v_slot from likes.counters c
+  where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id
+  order by c.slot limit 1 for update skip locked;
+  if found then
+    update likes.counters c set likes = c.likes + delta, dirty = true
+    where c.content_type = v_slot.content_type and c.content_id = v_slot.content_id and c.slot = v_slot.slot;
+    return case when v_slot.dirty then 'was_dirty' else 'was_clean' end;
+  end if;
+  -- Any free number, so that two first likes at once do not meet in one new row. None free: the limit; then, only then, wait.
+  select s into v_free from generate_series(0, max_slots - 1) s
+  where not exists (
+    select from likes.counters c
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = s)
+  order by random() limit 1;
+  insert into likes.counters as c (content_type, content_id, slot, likes)
+  values (add_to_counter.content_type, add_to_counter.content_id, coalesce(v_free, floor(random() * max_slots)::integer), delta)
+  on conflict on constraint counters_pkey do update set likes = c.likes + excluded.likes, dirty = true;
+  return 'was_new';
+end;
+$$;
+comment on function likes.add_to_counter is
+  'Adds to a slot of the content''s counter, and tells what the slot was: was_dirty (its settling is seen to), was_clean, or was_new (a settling at work may not see it).';
+
+create function likes.count_departed_like() returns trigger
+language plpgsql security definer set search_path = '' as $$ -- definer: runs below the deletion of a user
+begin
+  if old.liked and coalesce(current_setting('likes.forgetting', true), '') <> 'on' then
+    perform likes.add_to_counter(old.content_type, old.content_id, -1, (select s.max_slots from likes.settings s));
+    -- Not the notification itself: a deletion of many likes would take its locks out of order.
+    if old.notification_id is not null then
+      insert into likes.departures (content_type, content_id, notification_id)
+      values (old.content_type, old.content_id, old.notification_id);
+    end if;
+  end if;
+  return old;
+end;
+$$;
+create trigger content_likes_count_departed after delete on likes.content_likes
+  for each row execute function likes.count_departed_like();
+
+-- The like -------------------------------------------------------------------------------------------------------------------
+
+create function likes.take_permit(user_id uuid, settings likes.settings) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_now timestamptz := likes.clock();
+  v_every interval := make_interval(secs => 60.0 / settings.rate_per_minute);
+  v_seconds integer;
+begin
+  insert into likes.rate_limits as r (user_id, allowed_at) values (take_permit.user_id, v_now + v_every)
+  on conflict on constraint rate_limits_pkey do update set allowed_at = greatest(r.allowed_at, v_now) + v_every
+  where greatest(r.allowed_at, v_now) + v_every - v_now <= settings.rate_burst * v_every;
+  if not found then
+    select greatest(1, ceil(extract(epoch from r.allowed_at + v_every - settings.rate_burst * v_every - v_now)))
+    into v_seconds from likes.rate_limits r where r.user_id = take_permit.user_id;
+    -- PostgREST passes headers through this state alone; the Python client shows no headers, so the seconds are in the body too.
+    raise sqlstate 'PGRST' using
+      message = json_build_object(
+        'code', 'PT429', 'message', 'rate_limited', 'hint', format('Wait %s s before the next like.', v_seconds),
+        'details', json_build_object('retry_after', v_seconds)::text)::text,
+      detail = json_build_object('status', 429, 'headers', json_build_object('Retry-After', v_seconds::text))::text;
+  end if;
+end;
+$$;
+comment on function likes.take_permit is 'GCRA: one row per user, so requests at once cannot slip past it.';
+
+create function likes.author(user_id uuid, username text, display_name text) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object('id', author.user_id, 'username', author.username, 'display_name', author.display_name)
+$$;
+
+create function likes.is_gathering(activity likes.activity, settings likes.settings, moment timestamptz) returns boolean
+language sql immutable set search_path = '' as $$
+  select coalesce((activity).window_ends_at > moment, false)
+    or coalesce((activity).settle_due_at > moment - make_interval(secs => (settings).grace_ms / 1000.0), false)
+$$;
+comment on function likes.is_gathering is 'Whether likes of a content are left to its next settling: its window is open, or the settling is expected any moment.';
+
+create type likes.liking as (
+  content_type text, content_id uuid, author_id uuid, user_id uuid, username text, is_private boolean,
+  liked boolean, total bigint, version bigint, viewers integer, moment timestamptz
+);
+comment on type likes.liking is 'One effective change, as it is announced.';
+
+create function likes.announce_like(liking likes.liking) returns boolean
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_event text := case when liking.liked then 'post:liked' else 'post:unliked' end;
+  v_payload jsonb := jsonb_build_object(
+    'postId', liking.content_id, 'contentType', liking.content_type, 'isLiked', liking.liked, 'totalLikes', liking.total,
+    'version', liking.version, 'viewers', liking.viewers, 'occurredAt', likes.to_wire(liking.moment));
+  v_named jsonb := jsonb_build_object('userId', liking.user_id, 'username', liking.username);
+  v_for_viewers jsonb := case when liking.is_private then '{"userId": null, "username": null}'::jsonb else v_named end;
+  v_prefix text := 'like_' || liking.content_id || '_';
+  v_suffix text := '_' || likes.to_ms(liking.moment);
+begin
+  return likes.send_event(
+      v_payload || v_for_viewers || jsonb_build_object(
+        'eventId', v_prefix || case when liking.is_private then 'anonymous' else liking.user_id::text end || v_suffix),
+      v_event, format('content:%s:%s', liking.content_type, liking.content_id))
+    and (liking.author_id = liking.user_id or likes.send_event(
+      v_payload || v_named || jsonb_build_object('eventId', v_prefix || liking.user_id || v_suffix),
+      v_event, 'user:' || liking.author_id));
+end;
+$$;
+
+create function likes.open_window(liking likes.liking, settings likes.settings) returns integer
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_activity likes.activity;
+  v_now timestamptz := likes.clock();
+  v_window interval;
+  v_announced boolean := false;
+begin
+  v_window := likes.window_of(liking.viewers, settings, (select likes.current_rate(b, v_now) from likes.budget b));
+  select a.* into v_activity from likes.activity a
+  where a.content_type = liking.content_type and a.content_id = liking.content_id for update skip locked;
+  if not found and pg_try_advisory_xact_lock(hashtextextended(format('likes:%s:%s', liking.content_type, liking.content_id), 0)) then
+    insert into likes.activity as a (content_type, content_id) values (liking.content_type, liking.content_id)
+    on conflict on constraint activity_pkey do nothing returning a.* into v_activity;
+  end if;
+  -- No row: another like of this content is being announced this very moment. A window: it just was.
+  if v_activity.content_id is not null and not likes.is_gathering(v_activity, settings, v_now) then
+    v_announced := v_activity.retry_at <= v_now
+      and likes.try_budget(1 + liking.viewers + case when liking.author_id = liking.user_id then 0 else 2 end, settings)
+      and likes.announce_like(liking);
+    update likes.activity a set
+      announced_total = case when v_announced then liking.total else a.announced_total end,
+      announced_version = case when v_announced then liking.version else a.announced_version end,
+      announced_at = case when v_announced then v_now else a.announced_at end,
+      events = a.events + v_announced::integer,
+      window_ends_at = v_now + v_window,
+      settle_due_at = v_now + v_window,
+      unsettled_since = coalesce(a.unsettled_since, v_now),
+      last_like_at = v_now
+    where a.content_type = liking.content_type and a.content_id = liking.content_id;
+  end if;
+  return likes.ms_until(v_now + v_window, v_now);
+end;
+$$;
+comment on function likes.open_window is 'Announces a like at once if the budget allows, and opens the window after it; milliseconds until that ends.';
+
+create function public.toggle_like(
+  user_id uuid, content_type text, content_id uuid, liked boolean default null, intent bigint default null
+) returns jsonb
+language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
+declare
+  v_settings likes.settings;
+  v_now timestamptz := likes.clock();
+  v_content record;
+  v_like likes.content_likes;
+  v_liking likes.liking;
+  v_activity likes.activity;
+  v_changed boolean := false;
+  v_slot text;
+  v_wake_after_ms integer;
+begin
+  select s.* into v_settings from likes.settings s;
+  perform likes.check_content(toggle_like.content_type, toggle_like.content_id);
+  if toggle_like.user_id is null then
+    perform likes.refuse(400, 'invalid_request', 'user_id must be a UUID.');
+  elsif toggle_like.intent <= 0 then
+    perform likes.refuse(400, 'invalid_request', 'intent must be milliseconds since the epoch.');
+  elsif toggle_like.intent > likes.to_ms(v_now) + v_settings.intent_ahead_ms then
+    perform likes.refuse(400, 'intent_in_future', 'Set intent from a clock that is not ahead of the server''s.',
+      jsonb_build_object('server_time_ms', likes.to_ms(v_now)));
+  end if;
+  perform likes.take_permit(toggle_like.user_id, v_settings);
+
+  select c.author_id, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
+    exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = toggle_like.user_id) as is_blocked,
+    likes.can_view(toggle_like.user_id, c.content_type, c.content_id) as is_visible
+  into v_content
+  from likes.likeable c
+  left join likes.profiles a on a.user_id = c.author_id
+  left join likes.profiles p on p.user_id = toggle_like.user_id
+  where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id and c.is_available;
+  if not found or not (v_content.is_visible or v_content.is_blocked) then
+    perform likes.refuse(404, 'content_not_found', 'It does not exist, is not ready, or is not visible to this user.');
+  elsif v_content.liker_id is null then
+    perform likes.refuse(404, 'user_not_found', 'The user has no profile: it was deleted, or never made.');
+  end if;
+
+  -- The one statement that decides: what it changed is liked minus was_liked. Later steps act on that alone.
+  insert into likes.content_likes as l (content_type, content_id, user_id, liked, intent, changed_at, settled)
+  values (
+    toggle_like.content_type, toggle_like.content_id, toggle_like.user_id, coalesce(toggle_like.liked, true),
+    coalesce(toggle_like.intent, likes.to_ms(v_now)), v_now, not coalesce(toggle_like.liked, true))
+  on conflict on constraint content_likes_pkey do update set
+    was_liked = l.liked,
+    liked = coalesce(toggle_like.liked, not l.liked),
+    intent = greatest(excluded.intent, l.intent + 1),
+    changed_at = case when l.liked = coalesce(toggle_like.liked, not l.liked) then l.changed_at else excluded.changed_at end,
+    settled = l.settled and l.liked = coalesce(toggle_like.liked, not l.liked)
+  where toggle_like.intent is null or toggle_like.intent > l.intent
+  returning l.* into v_like;
+  if found then
+    v_changed := v_like.liked <> v_like.was_liked;
+  else
+    select l.* into v_like from likes.content_likes l
+    where l.content_type = toggle_like.content_type and l.content_id = toggle_like.content_id and l.user_id = toggle_like.user_id;
+  end if;
+  if v_content.is_blocked and v_like.liked and v_changed then
+    perform likes.refuse(403, 'blocked', 'The author of this content has blocked the user.');
+  end if;
+
+  v_liking := row(
+    toggle_like.content_type, toggle_like.content_id, v_content.author_id, toggle_like.user_id, v_content.liker, v_content.is_private,
+    v_like.liked, 0, 0, likes.viewers_of(toggle_like.content_type, toggle_like.content_id, v_settings), v_now);
+  if v_changed then
+    v_slot := likes.add_to_counter(
+      toggle_like.content_type, toggle_like.content_id, case when v_like.liked then 1 else -1 end, v_settings.max_slots);
+    -- A statement of its own: its snapshot sees what was committed while this one looked for a slot.
+    select greatest(0, sum(c.likes)) into v_liking.total from likes.counters c
+    where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id;
+    v_liking.version := nextval('likes.versions');
+    select a.* into v_activity from likes.activity a
+    where a.content_type = toggle_like.content_type and a.content_id = toggle_like.content_id;
+    if not found or not likes.is_gathering(v_activity, v_settings, v_now) then
+      v_wake_after_ms := likes.open_window(v_liking, v_settings);
+    elsif v_slot = 'was_new' or (v_slot = 'was_clean' and (v_activity.settle_due_at > v_now) is not true) then
+      -- Whoever makes the content unsettled and sees no settling ahead that must see it wakes one.
+      v_wake_after_ms := likes.ms_until(greatest(v_activity.settle_due_at, v_activity.window_ends_at), v_now);
+    end if;
+  else
+    select a.* into v_activity from likes.activity a
+    where a.content_type = toggle_like.content_type and a.content_id = toggle_like.content_id;
+    v_liking.total := coalesce(v_activity.announced_total, 0);
+    v_liking.version := coalesce(v_activity.announced_version, 0);
+  end if;
+  return jsonb_build_object(
+    'liked', v_like.liked, 'total_likes', v_liking.total, 'changed', v_changed, 'version', v_liking.version,
+    'intent', v_like.intent, 'viewers', v_liking.viewers, 'wake_after_ms', v_wake_after_ms,
+    'author', likes.author(v_content.author_id, v_content.username, v_content.display_name));
+end;
+$$;
+comment on function public.toggle_like is
+  'Sets (liked given) or toggles (liked null) a user''s like in one transaction with its event. wake_after_ms: send a wake-up for the drain, to arrive then.';
+revoke execute on function public.toggle_like(uuid, text, uuid, boolean, bigint) from public, anon, authenticated;
+grant execute on function public.toggle_like(uuid, text, uuid, boolean, bigint) to service_role;
+
+revoke execute on all functions in schema likes from public;
