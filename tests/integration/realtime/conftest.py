@@ -1,12 +1,10 @@
 """A PostgreSQL of its own for the Realtime tests, with the roles that the local stack's bootstrap makes."""
 
-import asyncio
 import os
 import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
