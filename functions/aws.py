@@ -32,6 +32,11 @@ def authors(event: Event, _context: LambdaContext) -> Event:
     return _serve("authors", event)
 
 
+def notifications(event: Event, _context: LambdaContext) -> Event:
+    """An author's news of likes."""
+    return _serve("notifications", event)
+
+
 def health(event: Event, _context: LambdaContext) -> Event:
     """Is it ready?"""
     return _serve("health", event)

@@ -31,6 +31,11 @@ def authors(request: flask.Request) -> flask.Response:
     return _to_flask(compose.application("authors")(_from_flask(request)))
 
 
+def notifications(request: flask.Request) -> flask.Response:
+    """An author's news of likes."""
+    return _to_flask(compose.application("notifications")(_from_flask(request)))
+
+
 def health(request: flask.Request) -> flask.Response:
     """Is it ready?"""
     return _to_flask(compose.application("health")(_from_flask(request)))
@@ -52,7 +57,10 @@ def _from_flask(request: flask.Request) -> Request:
 
 
 def _to_flask(response: Response) -> flask.Response:
-    return flask.Response(response.body, response.status, dict(response.headers))
+    answer = flask.Response(response.body, response.status, dict(response.headers))
+    if "content-type" not in response.headers:
+        del answer.headers["Content-Type"]  # Flask's own guess, also for an answer without a body
+    return answer
 
 
 # The framework says which of the functions this process is: a wrong setting ends it here and not with the first

@@ -13,6 +13,7 @@ from realtime_likes.draining import Drain
 from realtime_likes.handlers.authors import AuthorsHandlers
 from realtime_likes.handlers.health import HealthHandlers
 from realtime_likes.handlers.likes import LikesHandlers
+from realtime_likes.handlers.notifications import NotificationsHandlers
 from realtime_likes.liking import LikeContent
 from realtime_likes.observability import EmfFigures, QuietFigures, build_logger
 from realtime_likes.postgrest_database import CallerDatabase, ServiceDatabase, open_http
@@ -73,6 +74,10 @@ def _authors(settings: Settings, _figures: Figures) -> Routes:
     return AuthorsHandlers(_tokens(settings), AuthorLookup(_reader(settings))).routes
 
 
+def _notifications(settings: Settings, _figures: Figures) -> Routes:
+    return NotificationsHandlers(_tokens(settings), _reader(settings)).routes
+
+
 def _health(settings: Settings, _figures: Figures) -> Routes:
     return HealthHandlers(_reader(settings), settings.publishable_key).routes
 
@@ -80,6 +85,7 @@ def _health(settings: Settings, _figures: Figures) -> Routes:
 _ROUTES: dict[str, Callable[[Settings, Figures], Routes]] = {
     "likes": _likes,
     "authors": _authors,
+    "notifications": _notifications,
     "health": _health,
 }
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 SWEEP_EVERY_SECONDS = 10.0
 SWEEP_LIMIT = 100
-RECONCILE_LIMIT = 1000
+# A reconciliation looks at so many contents per call, and calls so often at most.
+RECONCILE_LIMIT = 100
+RECONCILE_CALLS = 10
 # A long poll ends early enough for the sweep to be on time and for a stop to be prompt.
 _POLL_SECONDS = 5
 _QUEUE_BATCH = 10
@@ -183,10 +185,13 @@ class _Run:
             self._attempt(self._prune)
 
     def _reconcile(self) -> None:
-        found = self._parts.database.reconcile_like_counts(RECONCILE_LIMIT)
-        self._tally.add(Figure.COUNTS_CHECKED, found.checked)
-        self._tally.add(Figure.COUNTS_REPAIRED, found.repaired)
-        self._tally.add(Figure.COUNT_DRIFT, found.drift)
+        for _ in range(RECONCILE_CALLS):
+            found = self._parts.database.reconcile_like_counts(RECONCILE_LIMIT)
+            self._tally.add(Figure.COUNTS_CHECKED, found.checked)
+            self._tally.add(Figure.COUNTS_REPAIRED, found.repaired)
+            self._tally.add(Figure.COUNT_DRIFT, found.drift)
+            if found.checked < RECONCILE_LIMIT:
+                return
 
     def _prune(self) -> None:
         self._parts.log.info("pruned", extra={"rows": dict(self._parts.database.prune_likes())})

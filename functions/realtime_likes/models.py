@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.alias_generators import to_camel
 
 MAX_ITEMS = 100
 MAX_PAGE = 100
@@ -22,6 +22,17 @@ Uuid = Annotated[
     str, StringConstraints(strict=True, pattern=_UUID, to_lower=True), Field(json_schema_extra={"format": "uuid"})
 ]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SAFE_INTEGER)]
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    for kind in schema.pop("anyOf"):
+        if kind != {"type": "null"}:
+            schema.update(kind)
+    schema.pop("default")
+
+
+# A field that may be left out, but not be null.
+LEFT_OUT: Any = Field(default=None, json_schema_extra=_without_null)
 
 
 class Input(BaseModel):
@@ -49,8 +60,8 @@ class LikeRequest(Content):
     `liked` says which state is wanted (left out: the other one), `intent` orders the wishes of one user.
     """
 
-    liked: bool | SkipJsonSchema[None] = None
-    intent: Count | SkipJsonSchema[None] = None
+    liked: bool | None = LEFT_OUT
+    intent: Count | None = LEFT_OUT
 
     @field_validator("liked", "intent", mode="before")
     @classmethod
@@ -78,14 +89,14 @@ class PageQuery(Input):
     After `cursor`, at most `max` items. It comes from a query string, where numbers are digits.
     """
 
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | SkipJsonSchema[None] = None
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = LEFT_OUT
     max: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 20
 
 
 class LikedQuery(PageQuery):
     """Which of the contents that the caller likes."""
 
-    content_type: ContentType | SkipJsonSchema[None] = None
+    content_type: ContentType | None = LEFT_OUT
 
 
 class LikersQuery(PageQuery, Content):
@@ -190,6 +201,81 @@ class ContentAuthors(Answer):
     items: tuple[ContentAuthor, ...]
 
 
+class ReadRequest(Input):
+    """Which notifications are read; all of them where `ids` is left out."""
+
+    ids: Annotated[tuple[Uuid, ...], Field(max_length=MAX_ITEMS, strict=False)] | None = LEFT_OUT
+
+
+class MuteRequest(Content):
+    """A content of which the caller wants no notifications, or wants them again."""
+
+    muted: bool = True
+
+
+class NotificationSettings(Input):
+    """Whether the caller wants notifications of likes at all."""
+
+    enabled: bool
+
+
+class CamelCase(Answer):
+    """What events carry too, hence named as they are."""
+
+    model_config = ConfigDict(alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True)
+
+
+class NotificationData(CamelCase):
+    """What a notification of likes tells of; the names are the newest likers'."""
+
+    content_type: ContentType
+    content_id: Uuid
+    liker_id: Uuid | None
+    liker_username: str | None
+    liker_ids: tuple[Uuid, ...]
+    liker_count: Count
+    total_likes: Count
+
+
+class Notification(CamelCase):
+    """Tells an author of likes. It grows while it is unread."""
+
+    id: Uuid
+    type: Literal["like"]
+    title: str
+    message: str
+    data: NotificationData
+    created_at: AwareDatetime
+    is_read: bool
+
+
+class Notifications(Answer):
+    """A page of the caller's notifications, newest first, and how many are unread in all."""
+
+    notifications: tuple[Notification, ...]
+    unread_count: Count
+    next_cursor: str | None
+
+
+class Marked(Answer):
+    """How many notifications became read, and how many are still unread."""
+
+    marked: Count
+    unread_count: Count
+
+
+class Muted(Answer):
+    """Whether the content is muted now."""
+
+    muted: bool
+
+
+class NotificationsEnabled(Answer):
+    """Whether notifications are on now."""
+
+    enabled: bool
+
+
 class Settled(Answer):
     """What settling did with one content.
 
@@ -240,4 +326,4 @@ class Problem(Answer):
     code: str
     detail: str
     request_id: str
-    errors: tuple[FieldProblem, ...] | SkipJsonSchema[None] = None
+    errors: tuple[FieldProblem, ...] | None = LEFT_OUT

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from realtime_likes.ports import Figure
     from realtime_likes.settings import Settings
 
-SERVICE = "realtime-likes"
 NAMESPACE = "RealtimeLikes"
 _SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]*"  # a JWT
@@ -33,7 +32,7 @@ _SECRETS = re.compile(
 def build_logger(function: str, settings: Settings, stream: IO[str] | None = None) -> Logger:
     """The logger of one function; every line carries its name, and the request's id within `request_logged`."""
     return Logger(
-        service=f"{SERVICE}-{function}",
+        service=function,
         level=settings.log_level,
         sampling_rate=settings.log_sample_rate,
         stream=stream,
@@ -57,7 +56,7 @@ class EmfFigures:
     """Figures as one line of CloudWatch's embedded metric format per flush, with the function's name as dimension."""
 
     def __init__(self, function: str) -> None:
-        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=f"{SERVICE}-{function}")
+        self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
         self._empty = True
 
     def add(self, figure: Figure | str, value: float = 1) -> None:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
         Likers,
         LikersQuery,
         LikeStatus,
+        Marked,
+        Muted,
+        MuteRequest,
+        Notifications,
+        NotificationsEnabled,
+        PageQuery,
         Reconciled,
         Settled,
         Toggled,
@@ -62,6 +68,26 @@ class AuthorsReader(Protocol):
 
     def get_content_authors(self, caller: Caller, items: Sequence[Content]) -> Sequence[ContentAuthor]:
         """The authors of the visible ones among the items."""
+        ...
+
+
+class NotificationsStore(Protocol):
+    """The caller's own notifications."""
+
+    def get_notifications(self, caller: Caller, page: PageQuery) -> Notifications:
+        """A page of them, newest first."""
+        ...
+
+    def mark_notifications_read(self, caller: Caller, ids: Sequence[str] | None) -> Marked:
+        """Marks some as read, or all."""
+        ...
+
+    def mute_content(self, caller: Caller, mute: MuteRequest) -> Muted:
+        """Turns the notifications of one content off or on."""
+        ...
+
+    def set_like_notifications(self, caller: Caller, *, enabled: bool) -> NotificationsEnabled:
+        """Turns the notifications of likes off or on."""
         ...
 
 

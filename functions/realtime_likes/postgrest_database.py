@@ -16,6 +16,10 @@ from realtime_likes.models import (
     LikedContents,
     Likers,
     LikeStatus,
+    Marked,
+    Muted,
+    Notifications,
+    NotificationsEnabled,
     Reconciled,
     Settled,
     Toggled,
@@ -25,7 +29,7 @@ from realtime_likes.postgrest_errors import translate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from realtime_likes.models import LikedQuery, LikeRequest, LikersQuery
+    from realtime_likes.models import LikedQuery, LikeRequest, LikersQuery, MuteRequest, PageQuery
     from realtime_likes.tokens import Caller
 
 T = TypeVar("T")
@@ -42,6 +46,10 @@ _LIKED = TypeAdapter(LikedContents)
 _LIKERS = TypeAdapter(Likers)
 _AUTHOR = TypeAdapter(Author)
 _AUTHORS = TypeAdapter(list[ContentAuthor])
+_NOTIFICATIONS = TypeAdapter(Notifications)
+_MARKED = TypeAdapter(Marked)
+_MUTED = TypeAdapter(Muted)
+_ENABLED = TypeAdapter(NotificationsEnabled)
 
 # A like takes a few ms; whoever waits longer than this sees an error and tries again with the same intent.
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
@@ -143,10 +151,7 @@ class ServiceDatabase:
 
 
 class CallerDatabase:
-    """Reads with the caller's own token, so that row level security and `auth.uid()` decide.
-
-    All of it is repeatable.
-    """
+    """Acts with the caller's own token, so that row level security and `auth.uid()` decide. All of it is repeatable."""
 
     def __init__(self, http: httpx.Client, rest_url: str, publishable_key: str) -> None:
         self._http, self._rest_url, self._publishable_key = http, rest_url, publishable_key
@@ -170,6 +175,22 @@ class CallerDatabase:
     def get_content_authors(self, caller: Caller, items: Sequence[Content]) -> Sequence[ContentAuthor]:
         """The authors of the visible ones among the items."""
         return self._call(caller, "get_content_authors", _items(items), _AUTHORS)
+
+    def get_notifications(self, caller: Caller, page: PageQuery) -> Notifications:
+        """A page of the caller's notifications, newest first."""
+        return self._call(caller, "get_notifications", page.model_dump(), _NOTIFICATIONS)
+
+    def mark_notifications_read(self, caller: Caller, ids: Sequence[str] | None) -> Marked:
+        """Marks some of them as read, or all."""
+        return self._call(caller, "mark_notifications_read", {"ids": ids}, _MARKED)
+
+    def mute_content(self, caller: Caller, mute: MuteRequest) -> Muted:
+        """Turns the notifications of one content off or on."""
+        return self._call(caller, "mute_content", mute.model_dump(), _MUTED)
+
+    def set_like_notifications(self, caller: Caller, *, enabled: bool) -> NotificationsEnabled:
+        """Turns the notifications of likes off or on."""
+        return self._call(caller, "set_like_notifications", {"enabled": enabled}, _ENABLED)
 
     def _call(self, caller: Caller, name: str, params: dict[str, Any], shape: TypeAdapter[T]) -> T:
         token = caller.token if caller.user_id is not None else None

@@ -24,6 +24,7 @@ _BY_WORD: dict[str, type[errors.LikesError]] = {
         errors.IntentInFutureError,
         errors.TooManyItemsError,
         errors.InvalidCursorError,
+        errors.TokenMissingError,
         errors.BlockedError,
         errors.ContentNotFoundError,
         errors.UserNotFoundError,
