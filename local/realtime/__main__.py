@@ -20,15 +20,16 @@ async def serve(environment: Environment) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    settings = environment.settings
-    hub = Hub(settings, environment.verifier, RandomIds(), time.time())
+    hub = Hub(environment.settings, environment.verifier, RandomIds(), time.time())
     engine = Engine(hub, environment.database_url, environment.max_buffer)
-    runner = web.AppRunner(Doors(engine, settings.connect_backoff).application(), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(Doors(engine, environment.keys).application(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         async with engine.running():
-            await web.TCPSite(runner, environment.host, environment.port).start()
+            site = web.TCPSite(runner, environment.host, environment.port)
+            await site.start()
             await stop.wait()
+            await site.stop()
     finally:
         await runner.cleanup()
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from aiohttp import web
 
 from local.realtime.core.effects import Ask, Close, Deliver, Effect
 from local.realtime.core.hub import Hub
-from local.realtime.core.project import Database
-from local.realtime.core.questions import Stored
+from local.realtime.core.project import Database, Project
+from local.realtime.core.questions import Steps, Stored
+from local.realtime.core.rest import Response
 from local.realtime.core.socket import Socket
 from local.realtime.database.adapter import ProjectDatabase
 
@@ -92,6 +93,18 @@ class Engine:
         while socket.backlog > MAX_BACKLOG and not socket.gone:
             self._answered.clear()
             await self._answered.wait()
+
+    async def perform(self, process: Callable[[Project], Steps[Response]]) -> Response:
+        """Runs a process that belongs to no socket, to its result."""
+        result: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def steps() -> Steps[None]:
+            response = yield from process(self.hub.project)
+            if not result.done():  # the client may be gone
+                result.set_result(response)
+
+        self.do(self.hub.perform(steps(), time.time()))
+        return await result
 
     def do(self, effects: list[Effect]) -> None:
         """Carries out effects in their order."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from local.realtime.core.settings import PLANS, Settings
 from local.realtime.core.tokens import Verifier
+from local.realtime.keys import OpaqueKeys, opaque_keys
 
 MEGABYTE: Final = 1_000_000
 
@@ -43,17 +44,20 @@ class Environment:
     verifier: Verifier
     settings: Settings
     max_buffer: int
+    keys: OpaqueKeys
 
 
 def read_environment(variables: Mapping[str, str]) -> Environment:
     """Reads the variables. Raises KeyError for a missing one, ValueError for one that makes no sense."""
+    secret = variables["REALTIME_JWT_SECRET"]
     return Environment(
         host=variables.get("REALTIME_HOST", "127.0.0.1"),
         port=int(variables["REALTIME_PORT"]),
         database_url=variables["REALTIME_DB_URL"],
-        verifier=Verifier(variables["REALTIME_JWT_SECRET"], _jwks(variables.get("REALTIME_JWKS", ""))),
+        verifier=Verifier(secret, _jwks(variables.get("REALTIME_JWKS", ""))),
         settings=_settings(variables),
         max_buffer=int(variables.get("REALTIME_MAX_BUFFER_BYTES", 16 * MEGABYTE)),
+        keys=opaque_keys(secret, variables.get("REALTIME_PUBLISHABLE_KEY"), variables.get("REALTIME_SECRET_KEY")),
     )
 
 
