@@ -111,8 +111,9 @@ create trigger videos_touch before update of title, description, video_url, thum
   for each row execute function public.touch_updated_at();
 
 create function public.can_see_author(viewer_id uuid, author_id uuid) returns boolean
-language sql stable security definer set search_path = '' as $$ -- definer: looks past the caller's own row policies
-  select coalesce(can_see_author.viewer_id = can_see_author.author_id, false) or (
+language plpgsql stable security definer set search_path = '' as $$ -- definer: looks past the caller's own row policies
+begin
+  return coalesce(can_see_author.viewer_id = can_see_author.author_id, false) or (
     not exists (
       select from public.user_blocks b
       where b.blocker_id = can_see_author.author_id and b.blocked_id = can_see_author.viewer_id)
@@ -122,7 +123,8 @@ language sql stable security definer set search_path = '' as $$ -- definer: look
         u.privacy_level = 'public'
         or (u.privacy_level = 'friends' and exists (
           select from public.friendships f
-          where f.user_id = u.id and f.friend_id = can_see_author.viewer_id)))))
+          where f.user_id = u.id and f.friend_id = can_see_author.viewer_id)))));
+end;
 $$;
 comment on function public.can_see_author is 'Whether a viewer (null: a visitor) may see what the author publishes.';
 revoke execute on function public.can_see_author(uuid, uuid) from public, anon, authenticated;

@@ -1,18 +1,28 @@
 -- A like: one call, one transaction. Rate limit, content, the user's wish, the counter, and its event or a wake-up.
 
-create function likes.clock() returns timestamptz language sql volatile set search_path = '' as $$ select clock_timestamp() $$;
+create function likes.clock() returns timestamptz language plpgsql volatile set search_path = '' as $$
+begin
+  return clock_timestamp();
+end;
+$$;
 comment on function likes.clock is 'The time that every rule of the engine reads (simulations replace it).';
 
-create function likes.to_ms(moment timestamptz) returns bigint language sql immutable set search_path = '' as $$
-  select floor(extract(epoch from to_ms.moment) * 1000)::bigint
+create function likes.to_ms(moment timestamptz) returns bigint language plpgsql immutable set search_path = '' as $$
+begin
+  return floor(extract(epoch from to_ms.moment) * 1000)::bigint;
+end;
 $$;
 
-create function likes.ms_until(moment timestamptz, since timestamptz) returns integer language sql immutable set search_path = '' as $$
-  select greatest(0, ceil(extract(epoch from ms_until.moment - ms_until.since) * 1000))::integer
+create function likes.ms_until(moment timestamptz, since timestamptz) returns integer language plpgsql immutable set search_path = '' as $$
+begin
+  return greatest(0, ceil(extract(epoch from ms_until.moment - ms_until.since) * 1000))::integer;
+end;
 $$;
 
-create function likes.to_wire(moment timestamptz) returns text language sql stable set search_path = '' as $$
-  select to_char(to_wire.moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+create function likes.to_wire(moment timestamptz) returns text language plpgsql stable set search_path = '' as $$
+begin
+  return to_char(to_wire.moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+end;
 $$;
 comment on function likes.to_wire is 'A time as the events carry it: ISO 8601, UTC, milliseconds.';
 
@@ -64,18 +74,24 @@ comment on function likes.parse_items is 'The distinct contents that a request n
 
 -- In any 60 s at most capacity + 60 × refill + one overdraft is spent. With 0.9 of the plan as refill, 6 s of it as capacity,
 -- less what one send may overdraw (every viewer, the author and their notifications), that is the plan's limit.
-create function likes.budget_refill(settings likes.settings) returns double precision language sql immutable set search_path = '' as $$
-  select 0.9 * budget_refill.settings.messages_per_second
+create function likes.budget_refill(settings likes.settings) returns double precision language plpgsql immutable set search_path = '' as $$
+begin
+  return 0.9 * budget_refill.settings.messages_per_second;
+end;
 $$;
-create function likes.budget_capacity(settings likes.settings) returns double precision language sql immutable set search_path = '' as $$
-  select 6.0 * budget_capacity.settings.messages_per_second - budget_capacity.settings.max_connections - 50
+create function likes.budget_capacity(settings likes.settings) returns double precision language plpgsql immutable set search_path = '' as $$
+begin
+  return 6.0 * budget_capacity.settings.messages_per_second - budget_capacity.settings.max_connections - 50;
+end;
 $$;
 
 create function likes.budget_tokens(budget likes.budget, settings likes.settings, moment timestamptz) returns double precision
-language sql immutable set search_path = '' as $$
-  select least(
+language plpgsql immutable set search_path = '' as $$
+begin
+  return least(
     likes.budget_capacity(settings),
-    (budget).tokens + greatest(0, extract(epoch from moment - (budget).refilled_at)) * likes.budget_refill(settings))
+    (budget).tokens + greatest(0, extract(epoch from moment - (budget).refilled_at)) * likes.budget_refill(settings));
+end;
 $$;
 
 create function likes.note_usage(
@@ -113,27 +129,34 @@ $$;
 comment on function likes.try_budget is 'Takes the messages of one send from the budget, unless it is empty or another transaction is at it. Never waits.';
 
 create function likes.current_rate(budget likes.budget, moment timestamptz) returns double precision
-language sql immutable set search_path = '' as $$
-  select case when isfinite((budget).rated_at)
-    then (budget).likes_rate * exp(-greatest(0, extract(epoch from moment - (budget).rated_at)) / 10.0) else 0 end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when isfinite((budget).rated_at)
+    then (budget).likes_rate * exp(-greatest(0, extract(epoch from moment - (budget).rated_at)) / 10.0) else 0 end;
+end;
 $$;
 comment on function likes.current_rate is 'Likes per second over the whole system, averaged over about 10 s.';
 
 -- One event on hot content costs its viewers, and the author the event and a notification on a channel of one.
 create function likes.window_of(viewers integer, settings likes.settings, likes_rate double precision) returns interval
-language sql immutable set search_path = '' as $$
-  select make_interval(secs =>
+language plpgsql immutable set search_path = '' as $$
+begin
+  return make_interval(secs =>
     greatest(settings.window_ms / 1000.0, (1 + window_of.viewers + 4) / (settings.content_share * likes.budget_refill(settings)))
-    * greatest(1.0, window_of.likes_rate / settings.likes_per_second))
+    * greatest(1.0, window_of.likes_rate / settings.likes_per_second));
+end;
 $$;
 comment on function likes.window_of is 'How long likes are gathered for one event: no content outspends its share of the budget.';
 
 create function likes.viewers_of(content_type text, content_id uuid, settings likes.settings) returns integer
-language sql stable set search_path = '' as $$
-  select coalesce((
-    select least(r.viewers, settings.max_connections) from likes.rooms r
-    where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
-      and r.counted_at > likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0)), 0)
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce((
+      select least(r.viewers, settings.max_connections) from likes.rooms r
+      where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
+        and r.counted_at > likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0)), 0));
+end;
 $$;
 
 create function likes.send_event(payload jsonb, event text, topic text) returns boolean
@@ -228,14 +251,18 @@ $$;
 comment on function likes.take_permit is 'GCRA: one row per user, so requests at once cannot slip past it.';
 
 create function likes.author(user_id uuid, username text, display_name text) returns jsonb
-language sql immutable set search_path = '' as $$
-  select jsonb_build_object('id', author.user_id, 'username', author.username, 'display_name', author.display_name)
+language plpgsql immutable set search_path = '' as $$
+begin
+  return jsonb_build_object('id', author.user_id, 'username', author.username, 'display_name', author.display_name);
+end;
 $$;
 
 create function likes.is_gathering(activity likes.activity, settings likes.settings, moment timestamptz) returns boolean
-language sql immutable set search_path = '' as $$
-  select coalesce((activity).window_ends_at > moment, false)
-    or coalesce((activity).settle_due_at > moment - make_interval(secs => (settings).grace_ms / 1000.0), false)
+language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce((activity).window_ends_at > moment, false)
+    or coalesce((activity).settle_due_at > moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
+end;
 $$;
 comment on function likes.is_gathering is 'Whether likes of a content are left to its next settling: its window is open, or the settling is expected any moment.';
 
@@ -306,7 +333,8 @@ comment on function likes.open_window is 'Announces a like at once if the budget
 create function public.toggle_like(
   user_id uuid, content_type text, content_id uuid, liked boolean default null, intent bigint default null
 ) returns jsonb
-language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
+language plpgsql volatile security definer set search_path = '' -- definer: API roles have no access to the engine's tables
+set plan_cache_mode = 'force_generic_plan' as $$ -- every lookup is by key: planning each anew costs more than all of them
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();

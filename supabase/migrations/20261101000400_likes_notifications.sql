@@ -1,7 +1,10 @@
 -- What authors are told: one open notification per content grows, shrinks, disappears, and starts anew when read or old.
 
-create function likes.text(key text) returns text language sql stable set search_path = '' as $$
-  select coalesce((select t.text from likes.texts t where t.key = text.key), text.key)
+create function likes.text(key text) returns text language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce((select t.text from likes.texts t where t.key = text.key), text.key));
+end;
 $$;
 
 create function likes.render_notification(notification likes.notifications, names integer) returns jsonb
@@ -33,12 +36,15 @@ $$;
 comment on function likes.render_notification is 'A notification as clients get it, by event or by list.';
 
 create function likes.wants_notifications(user_id uuid, content_type text, content_id uuid) returns boolean
-language sql stable set search_path = '' as $$
-  select not exists (select from likes.preferences p where p.user_id = wants_notifications.user_id and not p.like_notifications)
-    and not exists (
-      select from likes.mutes m
-      where m.user_id = wants_notifications.user_id and m.content_type = wants_notifications.content_type
-        and m.content_id = wants_notifications.content_id)
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select not exists (select from likes.preferences p where p.user_id = wants_notifications.user_id and not p.like_notifications)
+      and not exists (
+        select from likes.mutes m
+        where m.user_id = wants_notifications.user_id and m.content_type = wants_notifications.content_type
+          and m.content_id = wants_notifications.content_id));
+end;
 $$;
 
 create function likes.open_notification(
@@ -152,9 +158,11 @@ end;
 $$;
 
 -- A cursor is the sort key of the last row, opaque to clients: base64 of `<microseconds>.<uuid>`.
-create function likes.to_cursor(moment timestamptz, id uuid) returns text language sql immutable set search_path = '' as $$
-  select translate(encode(convert_to(
-    (extract(epoch from to_cursor.moment) * 1000000)::bigint || '.' || to_cursor.id, 'UTF8'), 'base64'), E'\n', '')
+create function likes.to_cursor(moment timestamptz, id uuid) returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return translate(encode(convert_to(
+    (extract(epoch from to_cursor.moment) * 1000000)::bigint || '.' || to_cursor.id, 'UTF8'), 'base64'), E'\n', '');
+end;
 $$;
 
 create function likes.from_cursor(cursor text, out moment timestamptz, out id uuid)

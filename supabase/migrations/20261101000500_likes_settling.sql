@@ -9,11 +9,13 @@ create type likes.settlement as (
 create function likes.batch_event(
   content_type text, content_id uuid, author_id uuid, likers uuid[], liker_count integer, rose boolean,
   total bigint, version bigint, viewers integer, moment timestamptz
-) returns jsonb language sql stable set search_path = '' as $$
-  select jsonb_build_object(
+) returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return jsonb_build_object(
     'contentId', batch_event.content_id, 'contentType', batch_event.content_type, 'authorId', author_id, 'finalLikeState', rose,
     'totalLikes', total, 'likerIds', coalesce(to_jsonb(likers), '[]'), 'likerCount', liker_count, 'version', batch_event.version,
-    'viewers', viewers, 'timestamp', likes.to_wire(moment))
+    'viewers', viewers, 'timestamp', likes.to_wire(moment));
+end;
 $$;
 
 create function likes.announce_batch(
@@ -220,9 +222,11 @@ $$;
 comment on function likes.lock_contents is 'Locks the slots, then the activity, of several contents in the one lock order.';
 
 create function likes.is_overdue(activity likes.activity, settings likes.settings, moment timestamptz) returns boolean
-language sql immutable set search_path = '' as $$
-  select coalesce(
-    least((activity).settle_due_at, (activity).unsettled_since) < moment - make_interval(secs => (settings).grace_ms / 1000.0), false)
+language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(
+    least((activity).settle_due_at, (activity).unsettled_since) < moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
+end;
 $$;
 comment on function likes.is_overdue is 'Whether a content should have been settled long ago: its wake-up was lost, or the drain is dead.';
 
@@ -364,12 +368,15 @@ $$;
 comment on function public.reconcile_like_counts is 'Compares counters with the likes themselves, longest unchecked first, and repairs and reports what differs.';
 
 create function likes.drift_of(content_type text, content_id uuid) returns bigint
-language sql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
+begin
   -- One snapshot: a like commits its row and its slot together, so this is exact while likes go on.
-  select (select count(*) from likes.content_likes l
-      where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
-    - coalesce((select sum(c.likes) from likes.counters c
-      where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0)
+  return (
+    select (select count(*) from likes.content_likes l
+        where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
+      - coalesce((select sum(c.likes) from likes.counters c
+        where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
+end;
 $$;
 
 create function public.prune_likes() returns jsonb

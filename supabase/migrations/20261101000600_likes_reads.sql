@@ -125,8 +125,10 @@ comment on function public.get_last_seen is 'When users last sent a heartbeat. P
 -- The heartbeat --------------------------------------------------------------------------------------------------------------
 
 create function likes.content_hash(content_type text, content_id uuid) returns bigint
-language sql immutable set search_path = '' as $$
-  select hashtextextended(content_hash.content_type || ':' || content_hash.content_id, 0)
+language plpgsql immutable set search_path = '' as $$
+begin
+  return hashtextextended(content_hash.content_type || ':' || content_hash.content_id, 0);
+end;
 $$;
 
 create function likes.note_viewer(viewer_id uuid, user_id uuid, hashes bigint[], connection text, moment timestamptz) returns void
@@ -194,14 +196,17 @@ $$;
 comment on function likes.settle_overdue is 'Watched content heals in one heartbeat without any drain.';
 
 create function likes.viewer_names(hash bigint, settings likes.settings, moment timestamptz) returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(likes.author(n.user_id, n.username, n.display_name) order by n.username), '[]')
-  from (
-    select distinct p.user_id, p.username, p.display_name
-    from likes.viewers v join likes.profiles p on p.user_id = v.user_id
-    where v.content_hashes @> array[hash] and not p.is_private
-      and v.seen_at > moment - make_interval(secs => settings.viewer_timeout_ms / 1000.0)
-    order by p.username limit settings.viewer_names) n
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_agg(likes.author(n.user_id, n.username, n.display_name) order by n.username), '[]')
+    from (
+      select distinct p.user_id, p.username, p.display_name
+      from likes.viewers v join likes.profiles p on p.user_id = v.user_id
+      where v.content_hashes @> array[hash] and not p.is_private
+        and v.seen_at > moment - make_interval(secs => settings.viewer_timeout_ms / 1000.0)
+      order by p.username limit settings.viewer_names) n);
+end;
 $$;
 
 create function public.sync_viewing(viewer_id uuid, items jsonb, connection text default 'live') returns jsonb

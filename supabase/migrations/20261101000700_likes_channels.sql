@@ -16,8 +16,10 @@ $$;
 comment on function likes.can_receive is 'Whether the caller may receive what is broadcast on a topic of ours; false for topics that are not.';
 
 create function likes.can_be_present(topic text) returns boolean
-language sql stable security definer set search_path = '' as $$ -- definer: reads a setting
-  select can_be_present.topic like 'content:%' and (select s.presence_enabled from likes.settings s) and likes.can_receive(can_be_present.topic)
+language plpgsql stable security definer set search_path = '' as $$ -- definer: reads a setting
+begin
+  return can_be_present.topic like 'content:%' and (select s.presence_enabled from likes.settings s) and likes.can_receive(can_be_present.topic);
+end;
 $$;
 comment on function likes.can_be_present is 'Whether the caller may use Supabase Presence on a topic of ours: an opt-in, by likes.settings.presence_enabled.';
 
