@@ -30,6 +30,16 @@ def build(source: Path = _SOURCE, targets: Sequence[str] = FUNCTIONS) -> "WSGIAp
             json.dumps(targets if found else {"code": "not_found", "message": "There is no such function."}).encode()
         ]
 
-    # The package has no types.
-    create: Callable[..., WSGIApplication] = create_app
-    return DispatcherMiddleware(index, {f"/{name}": create(target=name, source=str(source)) for name in targets})
+    return DispatcherMiddleware(index, {f"/{name}": _application(source, name) for name in targets})
+
+
+def _application(source: Path, target: str) -> "WSGIApplication":
+    create: Callable[..., WSGIApplication] = create_app  # The package has no types.
+    application = create(target=target, source=str(source))
+
+    def serve(environment: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        # `/likes` itself is the function's root; Flask would redirect it to `/likes/`.
+        environment["PATH_INFO"] = environment["PATH_INFO"] or "/"
+        return application(environment, start)
+
+    return serve

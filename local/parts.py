@@ -123,7 +123,7 @@ def functions(settings: Settings, queue_url: str) -> Part:
         "--threads": "24",
         "--timeout": "0",
         # A drain in flight may be cut off: what it has not settled, the next one does.
-        "--graceful-timeout": "3",
+        "--graceful-timeout": "1",
         "--keep-alive": "15",
         "--log-level": "warning",
     }

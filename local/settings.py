@@ -20,7 +20,7 @@ PUBLISHABLE_KEY: Final = "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"
 SECRET_KEY: Final = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz"
 DATABASE_PASSWORD: Final = "postgres"
 # The entry points of functions/main.py, each served under its name.
-FUNCTIONS: Final = ("likes", "authors", "drain")
+FUNCTIONS: Final = ("likes", "authors", "notifications", "drain", "health")
 
 _KEYS_EXPIRE: Final = 1983812996
 

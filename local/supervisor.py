@@ -1,6 +1,8 @@
 """Starts parts one after the other, notices when one dies, and stops all of them in reverse order."""
 
 import asyncio
+import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -52,9 +54,10 @@ class _Child:
                 break
             self.process.send_signal(number)
             await asyncio.wait({self.ended}, timeout=seconds)
-        if not self.ended.done():
-            self.process.kill()
-            await self.ended
+        # The whole group, which is the part's own: it may have left its workers behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        await self.ended
 
 
 class Supervisor:
