@@ -22,3 +22,6 @@ export {
   type Person,
   refOf,
 } from "./core/types.js";
+export { defineLikeElements } from "./elements/define.js";
+export { LikeButton } from "./elements/like-button.js";
+export { LikeNotifications } from "./elements/like-notifications.js";

@@ -31,6 +31,7 @@ export interface Seen {
   readonly content: ContentRef;
   readonly version: number | null;
   readonly viewers: number | null;
+  readonly liked: boolean | null;
 }
 
 export interface LikesApi {
@@ -64,8 +65,13 @@ export function createApi(options: ApiOptions): LikesApi {
       return rows.map((row) => fitting(statusShape, row)).filter((row) => row !== null);
     },
     syncViewing(viewerId, seen, connection) {
-      const items = seen.map(({ content, version, viewers }) => ({ ...wireRef(content), version, viewers }));
-      return rpc(syncAnswerShape, "sync_viewing", { viewer_id: viewerId, items, connection });
+      const items = seen.map(({ content, ...known }) => ({ ...wireRef(content), ...known }));
+      return rpc(syncAnswerShape, "sync_viewing", {
+        viewer_id: viewerId,
+        items,
+        // A call that arrives was not offline.
+        connection: connection === "live" ? "live" : "polling",
+      });
     },
     getNotifications: (cursor, max) => rpc(notificationPageShape, "get_notifications", { cursor, max }),
     async markNotificationsRead(ids) {

@@ -1,4 +1,5 @@
 // One content's store: everything that is heard of it is merged here, and what its hearts show follows from that alone.
+import type { Seen } from "./api.js";
 import { shallowEqual } from "./equality.js";
 import type { LikesEvent } from "./events.js";
 import { type LikeModel, mergeCount, mergeOwn, shown, thaw, unknownLike, type Wish, withWish } from "./like-model.js";
@@ -19,8 +20,8 @@ export interface ContentLikes extends Readable<ContentState> {
 
 /** The same, with the doors that only this package uses. */
 export interface Content extends Omit<ContentLikes, "watch"> {
-  /** What the server shall know that we know; null: nothing yet. */
-  readonly version: number | null;
+  /** What the server shall know that we know. */
+  readonly seen: Seen;
   /** This person's wish waits for the network. */
   readonly stranded: Wish | null;
   applyStatus(status: Status): void;
@@ -104,8 +105,10 @@ export function createContent(ref: ContentRef, deps: TapDeps): Content {
     like: () => taps.tap(true),
     unlike: () => taps.tap(false),
     toggle: () => taps.tap(!state.get().liked),
-    get version() {
-      return inside.model.count?.version ?? null;
+    get seen() {
+      const { count, own } = inside.model;
+      if (!count) return { content: ref, version: null, viewers: null, liked: null };
+      return { content: ref, version: count.version, viewers: inside.viewers, liked: own.liked };
     },
     get stranded() {
       return inside.waitingFor === "network" ? inside.model.wish : null;

@@ -73,7 +73,7 @@ export function createLikes(options: LikesOptions): Likes {
     clock,
     random: options.random ?? Math.random,
     viewerId: environment.id(),
-    seen: () => contents.watched().map(({ ref, version, get }) => ({ content: ref, version, viewers: get().viewers })),
+    seen: () => contents.watched().map((content) => content.seen),
     connection: connection.get,
     apply: ({ items }) => contents.applyStatuses(items),
     ended(answers) {

@@ -14,7 +14,7 @@ const countOrNone = v.nullish(count, 0);
 
 export const personShape = v.pipe(
   v.object({ id: uuid, username: v.string(), display_name: v.nullish(v.string(), null) }),
-  v.transform(({ id, username, display_name }) => ({ id, username, displayName: display_name })),
+  v.transform(({ id, username, display_name }) => ({ id, username, displayName: display_name || null })),
 );
 
 export const likeAnswerShape = v.object({
