@@ -1,4 +1,4 @@
-"""A database of the project for one benchmark: the embedded PostgreSQL, durable, with all migrations and no seed; gone afterwards."""
+"""A database of the project for one benchmark: the embedded PostgreSQL, durable, all migrations, no seed; gone afterwards."""
 
 import contextlib
 import tempfile
@@ -21,10 +21,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 async def scratch_database() -> AsyncIterator[str]:
     """Yield the URL of a fresh database, as role postgres."""
     with tempfile.TemporaryDirectory(prefix="likes-bench-") as temporary:
-        supabase = Path(temporary, "supabase")
-        supabase.mkdir()
-        (supabase / "migrations").symlink_to(ROOT / "supabase" / "migrations")
-        settings = Settings(ROOT, Path(temporary, "state"), supabase, port=0)
+        settings = Settings(ROOT, Path(temporary, "state"), _without_seed(Path(temporary, "supabase")), port=0)
         with locked(settings.folder) as folder:
             supervisor = Supervisor(folder, ROOT)
             try:
@@ -36,6 +33,12 @@ async def scratch_database() -> AsyncIterator[str]:
                 yield settings.database_url("postgres")
             finally:
                 await supervisor.stop()
+
+
+def _without_seed(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "migrations").symlink_to(ROOT / "supabase" / "migrations")
+    return folder
 
 
 async def connect(url: str) -> psycopg.AsyncConnection:
@@ -54,7 +57,8 @@ async def make_world(connection: psycopg.AsyncConnection, users: int, posts: int
     )
     contents = await _ids(
         connection,
-        "insert into public.posts (user_id, content) select %s, 'post ' || n from generate_series(1, %s) n returning id",
+        """insert into public.posts (user_id, content)
+        select %s, 'post ' || n from generate_series(1, %s) n returning id""",
         [people[0], posts],
     )
     await connection.execute("update likes.settings set rate_burst = 1000000, rate_per_minute = 100000000")
