@@ -1,4 +1,4 @@
-"""A database of the project for one benchmark: the embedded PostgreSQL, durable, all migrations, no seed; gone afterwards."""
+"""A database of the project for one benchmark: embedded PostgreSQL, durable, all migrations, no seed; gone after it."""
 
 import contextlib
 import tempfile

@@ -6,6 +6,7 @@ One line of figures a second.
 
 import argparse
 import asyncio
+import functools
 import json
 import logging
 import random
@@ -20,6 +21,7 @@ from uuid import uuid4
 
 from postgrest import APIError
 from realtime import RealtimeSubscribeStates
+from realtime.types import BroadcastPayload
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_functions.errors import FunctionsHttpError
 
@@ -133,9 +135,10 @@ class Member:
         await self._client.rpc("sync_viewing", {"viewer_id": self._viewer_id, "items": []}).execute()
 
     async def _join(self, topic: str, events: Iterable[str], received: Callable[[str, dict[str, Any]], None]) -> None:
-        channel = self._client.channel(topic, {"config": {"private": True}})
+        options: Any = {"config": {"private": True}}  # The client's type asks for every option.
+        channel = self._client.channel(topic, options)
         for name in events:
-            channel.on_broadcast(name, lambda message, name=name: received(name, message["payload"]))
+            channel.on_broadcast(name, functools.partial(_deliver, received, name))
 
         def told(state: RealtimeSubscribeStates, error: Exception | None) -> None:
             if error is not None or state is RealtimeSubscribeStates.TIMED_OUT:
@@ -207,6 +210,10 @@ async def run(stack: dict[str, Any], size: int, seconds: float) -> Figures:
         await asyncio.gather(*lives, return_exceptions=True)
         await asyncio.gather(*(member.leave() for member in members), return_exceptions=True)
     return figures
+
+
+def _deliver(received: Callable[[str, dict[str, Any]], None], name: str, message: BroadcastPayload) -> None:
+    received(name, message["payload"])
 
 
 async def _client(stack: dict[str, Any]) -> AsyncClient:
