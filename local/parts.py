@@ -104,6 +104,7 @@ def queue(settings: Settings) -> Part:
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
         },
+        farewell=((signal.SIGTERM, 1),),  # It keeps nothing, and would wait for the drain's long poll.
     )
 
 

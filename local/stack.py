@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Coroutine
 
 from local import database, parts, postgres, processes, queues, schedule
 from local.console import say
@@ -49,18 +49,18 @@ async def _tidy(settings: Settings, folder: StateFolder) -> None:
         folder.clear()
 
 
-async def _live(settings: Settings, folder: StateFolder, supervisor: Supervisor) -> NoReturn:
+async def _live(settings: Settings, folder: StateFolder, supervisor: Supervisor) -> None:
     begun = time.monotonic()
     say(f"Starting the local stack in {folder.path}")
     users, queue_url = await _start(settings, folder, supervisor)
     folder.describe(_description(settings, users, queue_url))
     _announce(settings, folder, users, time.monotonic() - begun)
-    async with asyncio.TaskGroup() as tasks:
-        drain = f"http://{HOST}:{settings.ports.functions}/drain"
-        tasks.create_task(schedule.call_every_minute(drain, folder.new_log("schedule")))
-        if settings.crowd:
-            tasks.create_task(_crowd(settings, folder))
-        await supervisor.watch()
+    drain = f"http://{HOST}:{settings.ports.functions}/drain"
+    await _together(
+        supervisor.watch(),
+        schedule.call_every_minute(drain, folder.new_log("schedule")),
+        *([_crowd(settings, folder)] if settings.crowd else []),
+    )
 
 
 async def _start(settings: Settings, folder: StateFolder, supervisor: Supervisor) -> tuple[list[User], str]:
@@ -108,6 +108,19 @@ def _announce(settings: Settings, folder: StateFolder, users: list[User], second
         say(f"  sign in as       {', '.join(user.email for user in users[:3])} (password {users[0].password})")
     say(f"  logs             {folder.logs}")
     say("  Ctrl-C stops everything.")
+
+
+async def _together(*work: Coroutine[None, None, None]) -> None:
+    """Run all of them until one fails, and raise that failure as it is (a task group would wrap it)."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _crowd(settings: Settings, folder: StateFolder) -> None:

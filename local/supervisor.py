@@ -45,8 +45,9 @@ class _Child:
     @property
     def obituary(self) -> str:
         code = self.ended.result()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        return f"{self.part.name} {how}; its log is {self.log}{_last_words(self.log)}"
+        if code < 0:
+            return f"{self.part.name} was killed by {signal.Signals(-code).name}; its log is {self.log}"
+        return f"{self.part.name} ended with status {code}; its log is {self.log}{_last_words(self.log)}"
 
     async def stop(self) -> None:
         for number, seconds in self.part.farewell:
