@@ -26,7 +26,7 @@ export interface RemovalEvent {
 export type AnyEvent = LikesEvent | NotificationEvent | RemovalEvent;
 
 export function readEvent(name: string, payload: unknown): AnyEvent | null {
-  return readers[name]?.(payload) ?? null;
+  return readers.get(name)?.(payload) ?? null;
 }
 
 /** When the server says this event happened; null when it does not say. Replay asks for what came since. */
@@ -35,16 +35,16 @@ export function timeOf(event: AnyEvent): number | null {
   return Date.parse(event.kind === "likes" ? event.activity.at : event.notification.createdAt);
 }
 
-const readers: Record<string, (payload: unknown) => AnyEvent | null> = {
-  "post:liked": likeEvent,
-  "post:unliked": likeEvent,
-  "post:likes_batched": batchEvent,
-  "notification:new": (payload) => notificationEvent(payload, true),
-  "notification:updated": (payload) => notificationEvent(payload, false),
-  "notification:removed": (payload) => read(removalShape, payload, ({ id }) => ({ kind: "removal", id })),
-};
+const readers: ReadonlyMap<string, (payload: unknown) => AnyEvent | null> = new Map([
+  ["post:liked", likeEvent],
+  ["post:unliked", likeEvent],
+  ["post:likes_batched", batchEvent],
+  ["notification:new", (payload) => notificationEvent(payload, true)],
+  ["notification:updated", (payload) => notificationEvent(payload, false)],
+  ["notification:removed", (payload) => read(removalShape, payload, ({ id }) => ({ kind: "removal", id }))],
+]);
 
-export const eventNames: readonly string[] = Object.keys(readers);
+export const eventNames: readonly string[] = [...readers.keys()];
 
 function likeEvent(payload: unknown): AnyEvent | null {
   return read(likeEventShape, payload, (event) => ({

@@ -11,7 +11,11 @@ import type { LikeAnswer } from "./wire.js";
 /** Taps closer together than this are one change of mind. */
 export const DEBOUNCE_MS = 1000;
 /** What is worth one more try, and after how long: at once would meet the same hiccup, much later a person would wonder. */
-const RETRY_MS: Readonly<Record<string, number>> = { token_expired: 0, unreachable: 400, database_unavailable: 400 };
+const RETRY_MS = new Map([
+  ["token_expired", 0],
+  ["unreachable", 400],
+  ["database_unavailable", 400],
+]);
 /** When the server does not say how long to wait. */
 const RATE_LIMIT_MS = 5000;
 /** A wish younger than this outranks what another device did by a faster clock; an older one is yesterday's news. */
@@ -151,7 +155,7 @@ export function createTaps(content: ContentRef, cell: Cell, deps: TapDeps): Taps
   /** Milliseconds until the same wish may be sent again; null: never. */
   function waitBeforeRetry({ code, retryAfterMs }: LikesError): number | null {
     if (code === "rate_limited") return retryAfterMs ?? RATE_LIMIT_MS;
-    const wait = RETRY_MS[code];
+    const wait = RETRY_MS.get(code);
     if (wait === undefined || ++attempts > 1) return null;
     return Math.min(retryAfterMs ?? wait, RATE_LIMIT_MS);
   }

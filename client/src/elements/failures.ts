@@ -1,7 +1,7 @@
 // Why a like was taken back, in words for the person who tapped.
 import type { Failure } from "../core/types.js";
 
-const reasons: Readonly<Record<string, string>> = {
+const reasons = new Map(Object.entries({
   sign_in_required: "Sign in to like.",
   token_missing: "Sign in to like.",
   token_expired: "Your session has ended. Sign in again.",
@@ -10,8 +10,8 @@ const reasons: Readonly<Record<string, string>> = {
   content_not_found: "This is no longer here.",
   unreachable: "No answer from the server. Your like was taken back.",
   database_unavailable: "The server is busy. Your like was taken back.",
-};
+}));
 
 export function reasonFor({ code }: Failure): string {
-  return reasons[code] ?? "That did not work. Your like was taken back.";
+  return reasons.get(code) ?? "That did not work. Your like was taken back.";
 }
