@@ -68,7 +68,7 @@ def _from_event(event: Event) -> Request:
 def _reader(body: str, *, is_base64: bool) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
         if not is_base64:
-            return body.encode()[:limit]
+            return body.encode(errors="surrogatepass")[:limit]  # what is no text is judged with the rest
         try:
             return base64.b64decode(body, validate=True)[:limit]
         except binascii.Error:

@@ -26,6 +26,8 @@ from realtime_likes.tokens import TokenVerifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import httpx
+
     from realtime_likes.ports import Figures
     from realtime_likes.routing import Routes
 
@@ -90,12 +92,18 @@ _ROUTES: dict[str, Callable[[Settings, Figures], Routes]] = {
 }
 
 
+@cache
+def database_connections() -> httpx.Client:
+    """The connections to the database, shared by all that a process builds: making them loads the TLS certificates."""
+    return open_http()
+
+
 def _service(settings: Settings) -> ServiceDatabase:
-    return ServiceDatabase(open_http(), settings.rest_url, str(settings.secret_key))
+    return ServiceDatabase(database_connections(), settings.rest_url, str(settings.secret_key))
 
 
 def _reader(settings: Settings) -> CallerDatabase:
-    return CallerDatabase(open_http(), settings.rest_url, settings.publishable_key)
+    return CallerDatabase(database_connections(), settings.rest_url, settings.publishable_key)
 
 
 def _tokens(settings: Settings) -> TokenVerifier:

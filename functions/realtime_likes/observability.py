@@ -39,6 +39,7 @@ def build_logger(function: str, settings: Settings, stream: IO[str] | None = Non
         json_serializer=_serialize,
         utc=True,
         use_rfc3339=True,
+        serialize_stacktrace=False,  # the traceback is in the line as text already
     )
 
 

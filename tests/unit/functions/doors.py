@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -114,3 +115,6 @@ class Api:
 def forget_built_functions() -> None:
     for built in (compose.application, compose.drain, compose.settings_of):
         built.cache_clear()
+    # Powertools sets up a logger once per process, with the output and the level of that moment
+    for function in ("likes", "authors", "notifications", "health", "drain"):
+        logging.Logger.manager.loggerDict.pop(function, None)

@@ -132,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             return function(**params)
         if token == PUBLISHABLE_KEY:
             return function(None, **params)
-        claims = jwt.decode(token, JWT_SECRET, algorithms=["HS256"], audience="authenticated")
+        # which signatures are good is tested at the function's own door; PostgREST's leeway is 30 s
+        claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": True}, leeway=30)
         return function(claims["sub"], **params)
 
     def _token(self) -> str:
