@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from realtime_likes.errors import InternalError, LikesError, RateLimitedError
 from realtime_likes.observability import request_logged
 from realtime_likes.ports import Figure, Figures
-from realtime_likes.problems import problem
+from realtime_likes.problems import problem, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,8 +56,8 @@ class Application:
         request_id = self._request_id(request)
         started = self.clock()
         with request_logged(self.log, request_id):
-            response = self._answer(request, request_id)
-            self._note(request, response, 1000 * (self.clock() - started))
+            response, code = self._answer(request, request_id)
+            self._note(request, response, code, 1000 * (self.clock() - started))
         if request.method == "HEAD":
             response = replace(response, body=b"")
         common = {**SECURITY_HEADERS, **self.cors.headers(request), "x-request-id": request_id}
@@ -68,27 +68,27 @@ class Application:
         # it goes to logs and back to the caller, so it may be nothing but an id
         return offered if _SANE_ID.fullmatch(offered) else self.new_id()
 
-    def _answer(self, request: Request, request_id: str) -> Response:
+    def _answer(self, request: Request, request_id: str) -> tuple[Response, str | None]:
         try:
             if request.method == "OPTIONS":
-                return self.cors.preflight(request, self.router.methods(request.path))
-            return self.router.handler(request.method, request.path)(request)
+                return self.cors.preflight(request, self.router.methods(request.path)), None
+            return self.router.handler(request.method, request.path)(request), None
         except LikesError as error:
             self._note_error(error)
-            return problem(error, request_id)
+            return problem(error, request_id), error.code
         except Exception:
             self.log.exception("an unexpected error")
-            return problem(InternalError(), request_id)
+            return problem(InternalError(), request_id), InternalError.code
 
     def _note_error(self, error: LikesError) -> None:
         if isinstance(error, RateLimitedError):
             self.figures.add(Figure.RATE_LIMITED)
         if isinstance(error, InternalError):
             self.log.error("a broken contract", exc_info=error)
-        elif error.__cause__ is not None:
-            self.log.warning("refused", extra={"code": error.code, "cause": _cause(error)})
+        elif status_of(error) >= 500:
+            self.log.warning("not possible now", extra={"code": error.code, "cause": _cause(error)})
 
-    def _note(self, request: Request, response: Response, milliseconds: float) -> None:
+    def _note(self, request: Request, response: Response, code: str | None, milliseconds: float) -> None:
         self.figures.add(Figure.REQUEST_MILLISECONDS, milliseconds)
         if response.status >= 500:
             self.figures.add(Figure.SERVER_ERRORS)
@@ -100,6 +100,7 @@ class Application:
                 "method": request.method[:20],
                 "path": request.path[:100],
                 "status": response.status,
+                "code": code,
                 "milliseconds": round(milliseconds, 1),
             },
         )

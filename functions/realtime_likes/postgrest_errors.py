@@ -48,7 +48,7 @@ def translate(error: APIError, *, as_user: bool) -> errors.LikesError:
     """
     code, word = str(error.code or ""), str(error.message or "")
     if "rate_limited" in (code, word):
-        return errors.RateLimitedError(retry_after=_retry_after(error.details))
+        return errors.RateLimitedError(error.hint or None, retry_after=_retry_after(error.details))
     if code.startswith("PT4") and word in _BY_WORD:
         return _BY_WORD[word](error.hint or None)
     if code in _TOKEN and as_user:
