@@ -2,60 +2,16 @@
 
 import asyncio
 import json
-import time
-from typing import Final, LiteralString
+from typing import Final
+from uuid import UUID
 
 import psycopg
 
 from bench.database import connect, make_world, run_file, scratch_database
+from bench.load import OURS, beside_single_row, drift, rate
 
-CONNECTIONS: Final = 32
-SECONDS: Final = 5.0
-ROUNDS: Final = 3
 PEOPLE: Final = 5000
-
-OURS: Final = "select public.toggle_like($1, 'post', $2)"
-PLAIN: Final = "select bench.toggle_like($1, $2)"
-
-
-async def rate(url: str, statement: LiteralString, contents: int = 1, people: int = PEOPLE) -> tuple[float, int]:
-    """Likes per second of `CONNECTIONS` sessions at once, each like committed durably; and how many failed."""
-
-    async def run() -> tuple[int, int]:
-        connection = await connect(url)
-        async with connection:
-            cursor = await connection.execute(
-                "call bench.run_likes(%s, %s, %s, %s)", [statement, people, contents, SECONDS]
-            )
-            row = await cursor.fetchone()
-            assert row is not None
-            return row[0], row[1]
-
-    begun = time.monotonic()
-    results = await asyncio.gather(*(run() for _ in range(CONNECTIONS)))
-    seconds = time.monotonic() - begun
-    return sum(done for done, _ in results) / seconds, sum(failed for _, failed in results)
-
-
-async def alternate(connection: psycopg.AsyncConnection, url: str, contents: int) -> tuple[list[float], list[float]]:
-    """Our counter and one counter row, in turns, so that a noisy machine meets both."""
-    source = await (await connection.execute("select pg_get_functiondef('likes.add_to_counter'::regproc)")).fetchone()
-    assert source is not None
-    ours, single = [], []
-    for _ in range(ROUNDS):
-        await connection.execute(source[0].encode())
-        ours.append((await rate(url, OURS, contents))[0])
-        await run_file(connection, "single_row.sql")
-        single.append((await rate(url, OURS, contents))[0])
-    await connection.execute(source[0].encode())
-    return ours, single
-
-
-async def drift(connection: psycopg.AsyncConnection) -> int:
-    """Likes by which the counters are wrong: has to be nothing."""
-    row = await (await connection.execute("select coalesce(sum(abs(d.drift)), 0) from monitoring.drift d")).fetchone()
-    assert row is not None
-    return int(row[0])
+COUNT_ROWS: Final = "select bench.toggle_like($1, $2)"
 
 
 async def main() -> None:
@@ -64,31 +20,23 @@ async def main() -> None:
         _, posts = await make_world(connection, PEOPLE, 1)
         await run_file(connection, "load.sql")
         await run_file(connection, "count_rows.sql")
-        ours, single = await alternate(connection, url, 1)
-        counted, failed = await rate(url, PLAIN)
-        print(f"ours {max(ours):.0f}/s, one counter row {max(single):.0f}/s")
-        print(f"counting rows {counted:.0f}/s ({failed} failed)")
-        print(f"drift {await drift(connection)}")
+        ours, single = await beside_single_row(connection, url, PEOPLE, 1)
+        counted, failed = await rate(url, COUNT_ROWS, PEOPLE)
+        print(f"ours {ours:.0f}/s, one counter row {single:.0f}/s, counting rows {counted:.0f}/s ({failed} failed)")
         await _add_likes(connection, posts[0], 100_000)
-        ours_100k, _ = await rate(url, OURS)
-        counted_100k, failed_100k = await rate(url, PLAIN)
-        print(f"with 100,000 likes: ours {ours_100k:.0f}/s, counting rows {counted_100k:.0f}/s ({failed_100k} failed)")
-        print(
-            json.dumps(
-                {
-                    "vs_single_row": round(_median(ours) / _median(single), 2),
-                    "vs_count_rows": round(_median(ours) / counted, 2),
-                    "vs_count_rows_at_100k": round(ours_100k / counted_100k, 2),
-                }
-            )
-        )
+        ours_100k, _ = await rate(url, OURS, PEOPLE)
+        counted_100k, failed = await rate(url, COUNT_ROWS, PEOPLE)
+        print(f"with 100,000 likes: ours {ours_100k:.0f}/s, counting rows {counted_100k:.0f}/s ({failed} failed)")
+        figures = {
+            "vs_single_row": round(ours / single, 2),
+            "vs_count_rows": round(ours / counted, 2),
+            "vs_count_rows_at_100k": round(ours_100k / counted_100k, 2),
+            "drift": await drift(connection),
+        }
+        print(json.dumps(figures))
 
 
-def _median(figures: list[float]) -> float:
-    return sorted(figures)[len(figures) // 2]
-
-
-async def _add_likes(connection: psycopg.AsyncConnection, post: object, count: int) -> None:
+async def _add_likes(connection: psycopg.AsyncConnection, post: UUID, count: int) -> None:
     """As many people more who like the post, for the engine and for the plain table."""
     await connection.execute(
         """with people as (

@@ -54,7 +54,7 @@ comment on column likes.settings.heartbeat_ms is 'Milliseconds between two heart
 comment on column likes.settings.viewer_timeout_ms is 'Milliseconds of silence after which a viewer is no longer counted.';
 comment on column likes.settings.viewer_names is 'Rooms with no more viewers than this name them.';
 comment on column likes.settings.batch_names is 'Likers named in a batch event or a notification, at most.';
-comment on column likes.settings.settle_rows is 'Likes of one content that one settling handles, at most; the rest is left to the next.';
+comment on column likes.settings.settle_rows is 'Changes of one content that one settling handles, at most; the rest is left to the next.';
 comment on column likes.settings.notification_open is 'How long an unread notification grows before a new one is started.';
 comment on column likes.settings.notify_again_after is 'How long a like taken back and given again tells nobody.';
 comment on column likes.settings.keep_unliked is 'How long a like taken back is remembered; longer than any client keeps its outbox.';
@@ -69,24 +69,29 @@ create table likes.content_likes (
   liked boolean not null,
   was_liked boolean not null default false,
   intent bigint not null,
-  settled boolean not null default false,
   notification_id uuid,
   notified_at timestamptz,
   changed_at timestamptz not null,
   constraint content_likes_pkey primary key (content_type, content_id, user_id),
   constraint content_likes_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
-) with (fillfactor = 80);
+) with (fillfactor = 80); -- settling writes each like once more, beside itself: no index has a column that it changes
 comment on table likes.content_likes is 'The wish of each user about each content: the truth that counters follow.';
 comment on column likes.content_likes.was_liked is 'State before the last write: what that write changed is liked minus was_liked.';
 comment on column likes.content_likes.intent is 'Milliseconds since the epoch of the wish; an older wish changes nothing.';
-comment on column likes.content_likes.settled is 'False: the author has not been told of the last change yet.';
 comment on column likes.content_likes.notification_id is 'The notification that tells of this like.';
 comment on column likes.content_likes.notified_at is 'When the author was last told that this user likes it.';
 create index content_likes_likers_idx on likes.content_likes (content_type, content_id, changed_at desc, user_id desc) where liked;
 create index content_likes_user_idx on likes.content_likes (user_id, changed_at desc, content_id desc) where liked;
-create index content_likes_unsettled_idx on likes.content_likes (content_type, content_id) where not settled;
-create index content_likes_notification_idx on likes.content_likes (notification_id, changed_at desc) where notification_id is not null;
 create index content_likes_unliked_idx on likes.content_likes (changed_at) where not liked;
+
+create table likes.changes (
+  change_id bigint generated always as identity,
+  content_type text not null,
+  content_id uuid not null,
+  user_id uuid not null
+);
+comment on table likes.changes is 'Likes and unlikes that are not settled yet. Only added to and deleted from, so that a like never waits for a settling.';
+create index changes_content_idx on likes.changes (content_type, content_id);
 
 create table likes.counters (
   content_type text not null,
@@ -199,7 +204,8 @@ create table likes.notifications (
   user_id uuid not null,
   content_type text not null,
   content_id uuid not null,
-  liker_count bigint not null,
+  liker_ids uuid[] not null default '{}',
+  liker_count bigint not null default 0,
   total_likes bigint not null default 0,
   title_key text not null default 'title_liked',
   is_open boolean not null default true,
@@ -211,6 +217,7 @@ create table likes.notifications (
   constraint notifications_open_is_unread check (not (is_open and read_at is not null))
 );
 comment on table likes.notifications is 'What an author is told. One open notification per author and content grows.';
+comment on column likes.notifications.liker_ids is 'The newest of the likers it tells of, newest first; liker_count counts all.';
 create unique index notifications_open_key on likes.notifications (user_id, content_type, content_id) where is_open;
 create index notifications_user_id_idx on likes.notifications (user_id, created_at desc, id desc);
 create index notifications_unread_idx on likes.notifications (user_id) where read_at is null;
@@ -219,7 +226,8 @@ create index notifications_content_idx on likes.notifications (content_type, con
 create table likes.departures (
   content_type text not null,
   content_id uuid not null,
-  notification_id uuid not null
+  notification_id uuid not null,
+  user_id uuid not null
 );
 comment on table likes.departures is 'Likes that went with their user: settling shrinks the notifications that told of them.';
 create index departures_content_idx on likes.departures (content_type, content_id);
@@ -258,6 +266,7 @@ create table likes.preferences (
 
 alter table likes.settings enable row level security;
 alter table likes.content_likes enable row level security;
+alter table likes.changes enable row level security;
 alter table likes.counters enable row level security;
 alter table likes.activity enable row level security;
 alter table likes.budget enable row level security;

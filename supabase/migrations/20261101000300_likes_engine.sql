@@ -97,12 +97,16 @@ $$;
 create function likes.note_usage(
   moment timestamptz, messages integer default 0, likes integer default 0, events integer default 0, notifications integer default 0,
   lag_ms integer default 0, drift bigint default 0
-) returns void language sql volatile set search_path = '' as $$
+) returns void language plpgsql volatile set search_path = '' as $$
+begin
   insert into likes.usage as u (used_at, messages, likes, events, notifications, lag_ms, drift)
-  values (date_trunc('second', moment), messages, note_usage.likes, events, notifications, lag_ms, drift)
+  values (
+    date_trunc('second', moment), note_usage.messages, note_usage.likes, note_usage.events, note_usage.notifications, note_usage.lag_ms,
+    note_usage.drift)
   on conflict on constraint usage_pkey do update set
     messages = u.messages + excluded.messages, likes = u.likes + excluded.likes, events = u.events + excluded.events,
-    notifications = u.notifications + excluded.notifications, lag_ms = greatest(u.lag_ms, excluded.lag_ms), drift = u.drift + excluded.drift
+    notifications = u.notifications + excluded.notifications, lag_ms = greatest(u.lag_ms, excluded.lag_ms), drift = u.drift + excluded.drift;
+end;
 $$;
 
 create function likes.try_budget(cost integer, settings likes.settings) returns boolean
@@ -138,12 +142,13 @@ $$;
 comment on function likes.current_rate is 'Likes per second over the whole system, averaged over about 10 s.';
 
 -- One event on hot content costs its viewers, and the author the event and a notification on a channel of one.
+-- Whole seconds, since a wake-up is delayed by whole seconds: a window that ends between two would be settled late.
 create function likes.window_of(viewers integer, settings likes.settings, likes_rate double precision) returns interval
 language plpgsql immutable set search_path = '' as $$
 begin
-  return make_interval(secs =>
+  return make_interval(secs => ceil(
     greatest(settings.window_ms / 1000.0, (1 + window_of.viewers + 4) / (settings.content_share * likes.budget_refill(settings)))
-    * greatest(1.0, window_of.likes_rate / settings.likes_per_second));
+    * greatest(1.0, window_of.likes_rate / settings.likes_per_second)));
 end;
 $$;
 comment on function likes.window_of is 'How long likes are gathered for one event: no content outspends its share of the budget.';
@@ -169,7 +174,7 @@ begin
   -- realtime.send swallows its errors (a missing partition, say), so see that the row is there.
   return exists (
     select from realtime.messages m
-    where m.inserted_at = localtimestamp and m.topic = send_event.topic and m.extension = 'broadcast' and m.private
+    where m.inserted_at = localtimestamp and m.topic = send_event.topic and m.extension = 'broadcast' and m.private is true
       and m.event = send_event.event and m.payload ->> 'id' = v_payload ->> 'id');
 end;
 $$;
@@ -214,8 +219,8 @@ begin
     perform likes.add_to_counter(old.content_type, old.content_id, -1, (select s.max_slots from likes.settings s));
     -- Not the notification itself: a deletion of many likes would take its locks out of order.
     if old.notification_id is not null then
-      insert into likes.departures (content_type, content_id, notification_id)
-      values (old.content_type, old.content_id, old.notification_id);
+      insert into likes.departures (content_type, content_id, notification_id, user_id)
+      values (old.content_type, old.content_id, old.notification_id, old.user_id);
     end if;
   end if;
   return old;
@@ -334,7 +339,8 @@ create function public.toggle_like(
   user_id uuid, content_type text, content_id uuid, liked boolean default null, intent bigint default null
 ) returns jsonb
 language plpgsql volatile security definer set search_path = '' -- definer: API roles have no access to the engine's tables
-set plan_cache_mode = 'force_generic_plan' as $$ -- every lookup is by key: planning each anew costs more than all of them
+-- Every lookup is by key: planning each anew costs more than all of them, and a plan made while a table was empty would scan it.
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
@@ -373,16 +379,15 @@ begin
   end if;
 
   -- The one statement that decides: what it changed is liked minus was_liked. Later steps act on that alone.
-  insert into likes.content_likes as l (content_type, content_id, user_id, liked, intent, changed_at, settled)
+  insert into likes.content_likes as l (content_type, content_id, user_id, liked, intent, changed_at)
   values (
     toggle_like.content_type, toggle_like.content_id, toggle_like.user_id, coalesce(toggle_like.liked, true),
-    coalesce(toggle_like.intent, likes.to_ms(v_now)), v_now, not coalesce(toggle_like.liked, true))
+    coalesce(toggle_like.intent, likes.to_ms(v_now)), v_now)
   on conflict on constraint content_likes_pkey do update set
     was_liked = l.liked,
     liked = coalesce(toggle_like.liked, not l.liked),
     intent = greatest(excluded.intent, l.intent + 1),
-    changed_at = case when l.liked = coalesce(toggle_like.liked, not l.liked) then l.changed_at else excluded.changed_at end,
-    settled = l.settled and l.liked = coalesce(toggle_like.liked, not l.liked)
+    changed_at = case when l.liked = coalesce(toggle_like.liked, not l.liked) then l.changed_at else excluded.changed_at end
   where toggle_like.intent is null or toggle_like.intent > l.intent
   returning l.* into v_like;
   if found then
@@ -399,6 +404,8 @@ begin
     toggle_like.content_type, toggle_like.content_id, v_content.author_id, toggle_like.user_id, v_content.liker, v_content.is_private,
     v_like.liked, 0, 0, likes.viewers_of(toggle_like.content_type, toggle_like.content_id, v_settings), v_now);
   if v_changed then
+    insert into likes.changes (content_type, content_id, user_id)
+    values (toggle_like.content_type, toggle_like.content_id, toggle_like.user_id);
     v_slot := likes.add_to_counter(
       toggle_like.content_type, toggle_like.content_id, case when v_like.liked then 1 else -1 end, v_settings.max_slots);
     -- A statement of its own: its snapshot sees what was committed while this one looked for a slot.

@@ -7,18 +7,13 @@ begin
 end;
 $$;
 
-create function likes.render_notification(notification likes.notifications, names integer) returns jsonb
+create function likes.render_notification(notification likes.notifications) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
-  v_likers uuid[];
-  v_username text;
+  v_liker_id uuid := notification.liker_ids[1];
+  v_username text := (select p.username from likes.profiles p where p.user_id = v_liker_id);
   v_others bigint := notification.liker_count - 1;
 begin
-  select array_agg(l.user_id order by l.changed_at desc, l.user_id desc) into v_likers
-  from (
-    select l.user_id, l.changed_at from likes.content_likes l
-    where l.notification_id = notification.id order by l.changed_at desc, l.user_id desc limit names) l;
-  select p.username into v_username from likes.profiles p where p.user_id = v_likers[1];
   return jsonb_build_object(
     'id', notification.id, 'type', 'like', 'title', likes.text(notification.title_key),
     'message', replace(replace(
@@ -28,7 +23,7 @@ begin
       '{contentType}', likes.text(notification.content_type)), '{username}', coalesce(v_username, '')),
     'data', jsonb_build_object(
       'contentType', notification.content_type, 'contentId', notification.content_id,
-      'likerId', v_likers[1], 'likerUsername', v_username, 'likerIds', coalesce(to_jsonb(v_likers), '[]'),
+      'likerId', v_liker_id, 'likerUsername', v_username, 'likerIds', to_jsonb(notification.liker_ids),
       'likerCount', notification.liker_count, 'totalLikes', notification.total_likes),
     'createdAt', likes.to_wire(notification.created_at), 'isRead', notification.read_at is not null);
 end;
@@ -64,8 +59,8 @@ begin
   update likes.notifications n set is_open = false where n.id = v_open.id;
   is_new := is_news;
   -- What is no news (a like given again within a day) is listed, but as read: the author was told once.
-  insert into likes.notifications as n (user_id, content_type, content_id, liker_count, is_open, read_at, created_at, updated_at)
-  values (author_id, open_notification.content_type, open_notification.content_id, 0, is_news, case when not is_news then moment end, moment, moment)
+  insert into likes.notifications as n (user_id, content_type, content_id, is_open, read_at, created_at, updated_at)
+  values (author_id, open_notification.content_type, open_notification.content_id, is_news, case when not is_news then moment end, moment, moment)
   returning n.id into id;
 end;
 $$;
@@ -78,75 +73,102 @@ create function likes.notify_author(
 ) returns likes.notice[]
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_wanted boolean := likes.wants_notifications(author_id, notify_author.content_type, notify_author.content_id);
   v_news uuid[];
   v_again uuid[];
-  v_gone uuid[];
+  v_departed likes.departures[];
   v_open_id uuid;
   v_is_new boolean := false;
   v_row record;
   v_notices likes.notice[] := '{}';
   v_notification likes.notifications;
 begin
-  if v_wanted then
+  if likes.wants_notifications(author_id, notify_author.content_type, notify_author.content_id) then
     select
-      array_agg(c.user_id) filter (where coalesce(c.notified_at <= moment - settings.notify_again_after, true)),
-      array_agg(c.user_id) filter (where c.notified_at > moment - settings.notify_again_after)
+      array_agg(c.user_id order by c.changed_at desc, c.user_id desc)
+        filter (where coalesce(c.notified_at <= moment - settings.notify_again_after, true)),
+      array_agg(c.user_id order by c.changed_at desc, c.user_id desc)
+        filter (where c.notified_at > moment - settings.notify_again_after)
     into v_news, v_again
     from unnest(changed) c
     where c.liked and c.notification_id is null and c.user_id <> notify_author.author_id
       and not exists (select from likes.blocks b where b.author_id = notify_author.author_id and b.user_id = c.user_id);
   end if;
-  -- The notifications that told of likes which are gone now, with how many each: taken back, or gone with their user.
+  -- Likes that a notification told of and that are gone now: taken back, or gone with their user.
   with departed as (
     delete from likes.departures d
-    where d.content_type = notify_author.content_type and d.content_id = notify_author.content_id
-    returning d.notification_id)
-  select array_agg(g.notification_id) into v_gone
-  from (
-    select c.notification_id from unnest(changed) c where not c.liked and c.notification_id is not null
-    union all select d.notification_id from departed d) g;
+    where d.content_type = notify_author.content_type and d.content_id = notify_author.content_id returning d.*)
+  select array_agg(g) into v_departed from (
+    select d.* from departed d
+    union all
+    select c.content_type, c.content_id, c.notification_id, c.user_id from unnest(changed) c where not c.liked and c.notification_id is not null) g;
+  if v_news is null and v_again is null and v_departed is null then
+    return v_notices;
+  end if;
   perform from likes.notifications n
-  where n.id = any (v_gone) or (n.user_id = author_id and n.content_type = notify_author.content_type
-    and n.content_id = notify_author.content_id and n.is_open)
+  where n.id in (select d.notification_id from unnest(v_departed) d)
+    or (n.user_id = author_id and n.content_type = notify_author.content_type and n.content_id = notify_author.content_id and n.is_open)
   order by n.id for update;
-
   if v_news is not null or v_again is not null then
     select o.id, o.is_new into v_open_id, v_is_new
     from likes.open_notification(author_id, notify_author.content_type, notify_author.content_id, v_news is not null, settings, moment) o;
   end if;
-  update likes.content_likes l set
-    settled = true,
-    notification_id = case when not c.liked then null when c.user_id = any (v_news || v_again) then v_open_id else c.notification_id end,
-    notified_at = case when c.user_id = any (v_news) then moment else c.notified_at end
-  from unnest(changed) c
-  where l.content_type = c.content_type and l.content_id = c.content_id and l.user_id = c.user_id;
+  update likes.content_likes l set notification_id = v_open_id, notified_at = moment
+  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and l.user_id = any (v_news);
+  update likes.content_likes l set notification_id = v_open_id
+  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and l.user_id = any (v_again);
+  update likes.content_likes l set notification_id = null
+  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and not l.liked
+    and l.user_id = any (array(select d.user_id from unnest(v_departed) d));
 
   for v_row in
-    select d.id, sum(d.delta) as delta, bool_or(d.delta < 0) as shrunk, bool_or(d.is_news) as is_news
-    from (
-      select v_open_id as id, cardinality(coalesce(v_news, '{}')) + cardinality(coalesce(v_again, '{}')) as delta, v_news is not null as is_news
-      where v_news is not null or v_again is not null
-      union all select g, -1, false from unnest(v_gone) g) d
-    group by d.id order by d.id
+    select n.id, coalesce(array_agg(d.user_id) filter (where d.user_id is not null), '{}') as departed
+    from (select v_open_id as id where v_open_id is not null union select d.notification_id from unnest(v_departed) d) n
+    left join unnest(v_departed) d on d.notification_id = n.id
+    group by n.id order by n.id
   loop
-    update likes.notifications n set
-      liker_count = n.liker_count + v_row.delta, total_likes = total, updated_at = moment,
-      title_key = case when v_row.delta < 0 then 'title_unliked' else 'title_liked' end
-    where n.id = v_row.id returning n.* into v_notification;
-    if found and v_notification.liker_count <= 0 then
+    v_notification := likes.change_likers(
+      v_row.id, case when v_row.id = v_open_id then coalesce(v_news, '{}') || coalesce(v_again, '{}') else '{}' end, v_row.departed,
+      total, settings, moment);
+    if v_notification.liker_count <= 0 then
       delete from likes.notifications n where n.id = v_row.id;
       v_notices := v_notices || row('notification:removed', jsonb_build_object('id', v_row.id))::likes.notice;
-    elsif found and (v_row.is_news or v_row.shrunk) then
+    elsif (v_row.id = v_open_id and v_news is not null) or cardinality(v_row.departed) > 0 then
       v_notices := v_notices || row(
-        case when v_row.is_news and v_is_new then 'notification:new' else 'notification:updated' end,
-        likes.render_notification(v_notification, settings.batch_names))::likes.notice;
+        case when v_row.id = v_open_id and v_is_new then 'notification:new' else 'notification:updated' end,
+        likes.render_notification(v_notification))::likes.notice;
     end if;
   end loop;
   return v_notices;
 end;
 $$;
-comment on function likes.notify_author is 'Marks the changed likes as settled, and returns the events that tell their author.';
+comment on function likes.notify_author is 'Takes the changed likes of a content into the notifications of its author, and returns the events that tell of it.';
+
+create function likes.change_likers(
+  notification_id uuid, arrived uuid[], departed uuid[], total bigint, settings likes.settings, moment timestamptz
+) returns likes.notifications
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_notification likes.notifications;
+begin
+  update likes.notifications n set
+    liker_count = n.liker_count + cardinality(arrived) - cardinality(departed),
+    liker_ids = array(
+      select u.id from unnest(arrived || n.liker_ids) with ordinality as u (id, place)
+      where u.id <> all (departed) order by u.place limit settings.batch_names),
+    total_likes = total, updated_at = moment,
+    title_key = case when cardinality(arrived) >= cardinality(departed) then 'title_liked' else 'title_unliked' end
+  where n.id = change_likers.notification_id returning n.* into v_notification;
+  -- Names were taken from the list, and there are others to name.
+  if cardinality(v_notification.liker_ids) < least(settings.batch_names, v_notification.liker_count) then
+    update likes.notifications n set liker_ids = array(
+      select l.user_id from likes.content_likes l
+      where l.content_type = n.content_type and l.content_id = n.content_id and l.liked and l.notification_id = n.id
+      order by l.changed_at desc, l.user_id desc limit settings.batch_names)
+    where n.id = change_likers.notification_id returning n.* into v_notification;
+  end if;
+  return v_notification;
+end;
+$$;
 
 create function likes.check_page(max integer) returns integer language plpgsql immutable set search_path = '' as $$
 begin
@@ -205,7 +227,6 @@ declare
   v_user_id uuid := likes.require_user();
   v_max integer := likes.check_page(get_notifications.max);
   v_from record := likes.from_cursor(get_notifications.cursor);
-  v_names integer := (select s.batch_names from likes.settings s);
   v_page likes.notifications[];
 begin
   select array_agg(n order by n.created_at desc, n.id desc) into v_page
@@ -215,7 +236,7 @@ begin
     order by n.created_at desc, n.id desc limit v_max + 1) n;
   return jsonb_build_object(
     'notifications', (
-      select coalesce(jsonb_agg(likes.render_notification(n, v_names) order by n.created_at desc, n.id desc), '[]')
+      select coalesce(jsonb_agg(likes.render_notification(n) order by n.created_at desc, n.id desc), '[]')
       from unnest(v_page[1:v_max]) n),
     'unread_count', (select count(*) from likes.notifications n where n.user_id = v_user_id and n.read_at is null),
     'next_cursor', case when cardinality(v_page) > v_max then likes.to_cursor(v_page[v_max].created_at, v_page[v_max].id) end);

@@ -83,6 +83,7 @@ begin
     perform likes.tell_author(v_gone.user_id, array[row('notification:removed', jsonb_build_object('id', v_gone.id))::likes.notice]);
     v_count := v_count + 1;
   end loop;
+  delete from likes.changes c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
   delete from likes.departures d where d.content_type = forget_content.content_type and d.content_id = forget_content.content_id;
   delete from likes.mutes m where m.content_type = forget_content.content_type and m.content_id = forget_content.content_id;
   delete from likes.content_likes l where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id;
@@ -94,6 +95,34 @@ begin
 end;
 $$;
 comment on function likes.forget_content is 'Forgets the likes of a content that the host has deleted, and takes back the notifications of it.';
+
+create function likes.take_changes(content_type text, content_id uuid, settings likes.settings) returns likes.content_likes[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_last bigint;
+  v_users uuid[];
+  v_changed likes.content_likes[];
+begin
+  select max(c.change_id), array_agg(distinct c.user_id) into v_last, v_users from (
+    select c.change_id, c.user_id from likes.changes c
+    where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id
+    order by c.change_id limit settings.settle_rows) c;
+  -- Skip locked: a like comes before its slot in the lock order. One that is skipped keeps the content unsettled.
+  select coalesce(array_agg(l), '{}') into v_changed from (
+    select l.* from likes.content_likes l
+    where l.content_type = take_changes.content_type and l.content_id = take_changes.content_id and l.user_id = any (v_users)
+    for update skip locked) l;
+  delete from likes.changes c
+  where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id and c.change_id <= v_last
+    and (c.user_id in (select l.user_id from unnest(v_changed) l)
+      -- Gone with its user.
+      or not exists (
+        select from likes.content_likes l
+        where l.content_type = c.content_type and l.content_id = c.content_id and l.user_id = c.user_id));
+  return v_changed;
+end;
+$$;
+comment on function likes.take_changes is 'The likes of a content that changed since it was settled, locked, and no longer listed as changes.';
 
 -- The caller holds `slots` of the counter and the row of the activity.
 create function likes.settle_content(
@@ -127,11 +156,7 @@ begin
     where a.content_type = activity.content_type and a.content_id = activity.content_id;
     return v_result;
   end if;
-  -- Skip locked: a like comes before its slot in the lock order. A row that is skipped keeps the content unsettled.
-  select coalesce(array_agg(l), '{}') into v_changed from (
-    select l.* from likes.content_likes l
-    where l.content_type = activity.content_type and l.content_id = activity.content_id and not l.settled
-    order by l.user_id limit settings.settle_rows for update skip locked) l;
+  v_changed := likes.take_changes(activity.content_type, activity.content_id, settings);
   if v_total <> activity.announced_total and v_is_available then
     v_result.messages := likes.announce_batch(activity, v_author_id, v_changed, v_total, v_viewers, settings, moment);
     v_result.events := 1;
@@ -143,8 +168,7 @@ begin
   v_result.notifications := cardinality(v_notices);
   v_result.messages := v_result.messages + 2 * v_result.notifications;
   v_is_left := not likes.copy_count(activity.content_type, activity.content_id, v_total) or exists (
-    select from likes.content_likes l
-    where l.content_type = activity.content_type and l.content_id = activity.content_id and not l.settled);
+    select from likes.changes c where c.content_type = activity.content_type and c.content_id = activity.content_id);
   v_is_busy := v_is_left or v_result.events > 0;
   if not v_is_left then
     perform likes.clean_slots(activity.content_type, activity.content_id, slots, fold => not v_is_busy);
@@ -231,7 +255,9 @@ $$;
 comment on function likes.is_overdue is 'Whether a content should have been settled long ago: its wake-up was lost, or the drain is dead.';
 
 create function likes.settle(items jsonb) returns likes.settlement[]
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = ''
+-- As in toggle_like: lookups by key, plans kept.
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
@@ -394,7 +420,7 @@ begin
   delete from likes.content_likes l
   where (l.content_type, l.content_id, l.user_id) in (
     select u.content_type, u.content_id, u.user_id from likes.content_likes u
-    where not u.liked and u.settled and u.changed_at < v_now - v_settings.keep_unliked
+    where not u.liked and u.notification_id is null and u.changed_at < v_now - v_settings.keep_unliked
     order by u.changed_at limit 10000 for update skip locked);
   get diagnostics v_likes = row_count;
   delete from likes.viewers v where v.seen_at < v_now - 2 * make_interval(secs => v_settings.viewer_timeout_ms / 1000.0);
