@@ -255,7 +255,10 @@ describe("without an answer", () => {
     await deps.fail("network");
     expect(heart()).toEqual([true, 11, true]);
     await deps.clock.advance(400);
-    expect(deps.requests.map(({ command }) => command.intent)).toEqual([deps.clock.now() - 400, deps.clock.now() - 400]);
+    expect(deps.requests.map(({ command }) => command.intent)).toEqual([
+      deps.clock.now() - 400,
+      deps.clock.now() - 400,
+    ]);
     await deps.fail("network");
     expect(heart()).toEqual([false, 10, false]);
     expect(content.get().failure?.code).toBe("unreachable");
@@ -372,7 +375,8 @@ describe("clocks that differ (A11)", () => {
 
   it("two devices that keep overruling each other are not fought for ever", async () => {
     content.like();
-    for (let round = 1; round <= 3; round++) await deps.accept(10, 50 + round, { liked: false, intent: deps.clock.now() + round * 100 });
+    for (let round = 1; round <= 3; round++)
+      await deps.accept(10, 50 + round, { liked: false, intent: deps.clock.now() + round * 100 });
     expect(heart()).toEqual([false, 10, false]);
     expect(deps.requests).toHaveLength(3);
   });

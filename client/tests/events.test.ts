@@ -89,7 +89,8 @@ describe("an event", () => {
   });
 
   it("knows when the server sent it, except a removal", () => {
-    const time = (name: string, payload: object) => timeOf(readEvent(name, payload) as NonNullable<ReturnType<typeof readEvent>>);
+    const time = (name: string, payload: object) =>
+      timeOf(readEvent(name, payload) as NonNullable<ReturnType<typeof readEvent>>);
     expect(time("post:liked", liked)).toBe(at);
     expect(time("notification:new", notification)).toBe(at);
     expect(time("notification:removed", { id: uuid(9) })).toBeNull();

@@ -5,7 +5,7 @@ import { LikesError, unreachable } from "../src/core/errors.js";
 import { createHeartbeat, type Heartbeat, type HeartbeatDeps } from "../src/core/heartbeat.js";
 import type { SyncAnswer } from "../src/core/wire.js";
 import type { ConnectionState } from "../src/index.js";
-import { FakeClock, settled } from "./fakes/clock.js";
+import { deferred, FakeClock, settled } from "./fakes/clock.js";
 import { uuid } from "./fakes/server.js";
 
 const seen: Seen = { content: { type: "post", id: uuid(1) }, version: 3, viewers: 1, liked: false };
@@ -122,13 +122,13 @@ describe("the heartbeat (A16)", () => {
   });
 
   it("is under way once, and beats again for what came meanwhile", async () => {
-    let answer: (answer: SyncAnswer) => void = () => undefined;
-    respond = () => new Promise((resolve) => void (answer = resolve));
+    const held = deferred<SyncAnswer>();
+    respond = () => held.promise;
     heartbeat.setAwake(true);
     await clock.advance(60);
     const both = [heartbeat.beat(), heartbeat.beat()];
     expect(beats).toHaveLength(1);
-    answer({ items: [], heartbeat_ms: 12_000 });
+    held.resolve({ items: [], heartbeat_ms: 12_000 });
     expect(await Promise.all(both)).toEqual([true, true]);
     await clock.advance(1000);
     expect(beats).toHaveLength(2);

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { LikesError } from "../src/core/errors.js";
 import { type AnyEvent, readEvent } from "../src/core/events.js";
 import { createNotifications, type NotificationsInside } from "../src/core/notifications.js";
-import { type NotificationPage, fitting, notificationPageShape } from "../src/core/wire.js";
-import { settled } from "./fakes/clock.js";
+import { fitting, type NotificationPage, notificationPageShape } from "../src/core/wire.js";
+import { deferred, settled } from "./fakes/clock.js";
 import { FakeServer, uuid, type WireNotification } from "./fakes/server.js";
 
 const author = { id: uuid(1), email: "a@example.com", username: "author", password: "" };
@@ -108,11 +108,11 @@ describe("notifications (A6)", () => {
   });
 
   it("that arrive while a page is fetched are not lost to the older page", async () => {
-    let open = () => undefined as void;
-    gate = new Promise((resolve) => void (open = resolve));
+    const held = deferred<void>();
+    gate = held.promise;
     const refreshed = notifications.refresh();
     notifications.apply(event("new", stored(1)), false);
-    open();
+    held.resolve();
     await refreshed;
     expect([ids(), unread()]).toEqual([[uuid(1)], 1]);
   });
@@ -158,22 +158,22 @@ describe("notifications (A6)", () => {
 
   it("of one person are not shown to the next, nor is what was asked for before", async () => {
     stored(1);
-    let open = () => undefined as void;
-    gate = new Promise((resolve) => void (open = resolve));
+    const held = deferred<void>();
+    gate = held.promise;
     const asked = [notifications.refresh(), notifications.markRead()];
     notifications.reset();
-    open();
+    held.resolve();
     await Promise.all(asked);
     expect([ids(), unread(), told]).toEqual([[], 0, []]);
   });
 
   it("of one person that fail late are no failure of the next", async () => {
-    let open = () => undefined as void;
-    gate = new Promise((resolve) => void (open = resolve));
+    const held = deferred<void>();
+    gate = held.promise;
     refusal = new LikesError("internal", "oops");
     const asked = [notifications.refresh(), notifications.markRead()];
     notifications.reset();
-    open();
+    held.resolve();
     await Promise.all(asked);
     expect(notifications.get().failure).toBeNull();
   });

@@ -38,7 +38,10 @@ class Tab {
     this.contents = createContents(this.deps);
     const offline = () => this.deps.isOffline;
     const onRead = (ids: readonly string[] | null) => void this.read.push(ids);
-    this.shared = createShared({ clock, storage: browser.storage, doors, contents: this.contents, offline, onRead }, me.id);
+    this.shared = createShared(
+      { clock, storage: browser.storage, doors, contents: this.contents, offline, onRead },
+      me.id,
+    );
   }
 
   post(index = 0): ContentLikes {
@@ -238,13 +241,16 @@ describe("the outbox", () => {
     expect(createOutbox(browser.storage, clock, uuid(2)).entries()).toEqual([]);
   });
 
-  it.each(["{not json", '"text"', '[{"liked":"yes"}]', "null"])("survives what somebody else wrote there: %s", (text) => {
-    browser.items.set(`realtime-likes:outbox:${me.id}`, text);
-    const outbox = createOutbox(browser.storage, clock, me.id);
-    expect(outbox.entries()).toEqual([]);
-    outbox.put(entry);
-    expect(outbox.entries()).toEqual([entry]);
-  });
+  it.each(["{not json", '"text"', '[{"liked":"yes"}]', "null"])(
+    "survives what somebody else wrote there: %s",
+    (text) => {
+      browser.items.set(`realtime-likes:outbox:${me.id}`, text);
+      const outbox = createOutbox(browser.storage, clock, me.id);
+      expect(outbox.entries()).toEqual([]);
+      outbox.put(entry);
+      expect(outbox.entries()).toEqual([entry]);
+    },
+  );
 });
 
 describe("a storage that the browser refuses", () => {
@@ -273,7 +279,9 @@ describe("a storage that the browser refuses", () => {
 it("runs alone at once where there are no locks", async () => {
   const tabs = createTabs({ BroadcastChannel: null, locks: null }, me.id);
   let ran = false;
-  await tabs.alone("outbox", async () => void (ran = true));
+  await tabs.alone("outbox", async () => {
+    ran = true;
+  });
   tabs.tell({ kind: "read", ids: null });
   tabs.close();
   expect(ran).toBe(true);

@@ -15,7 +15,9 @@ export class FakeBrowser {
 
   readonly doors: TabDoors = {
     BroadcastChannel: this.channelClass() as unknown as typeof BroadcastChannel,
-    locks: { request: (name: string, task: () => Promise<unknown>) => this.inLine(name, task) } as unknown as LockManager,
+    locks: {
+      request: (name: string, task: () => Promise<unknown>) => this.inLine(name, task),
+    } as unknown as LockManager,
   };
 
   /** What any other script of the origin could post. */
