@@ -55,7 +55,7 @@ class Content(Input):
 
 
 class LikeRequest(Content):
-    """A wish of a user:
+    """A wish of a user.
 
     `liked` says which state is wanted (left out: the other one), `intent` orders the wishes of one user.
     """
@@ -84,9 +84,9 @@ def _digits(value: object) -> object:
 
 
 class PageQuery(Input):
-    """Which part of a list:
+    """Which part of a list: after `cursor`, at most `max` items.
 
-    After `cursor`, at most `max` items. It comes from a query string, where numbers are digits.
+    It comes from a query string, where numbers are digits.
     """
 
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = LEFT_OUT
@@ -108,7 +108,7 @@ class Author(Answer):
 
     id: Uuid
     username: str
-    display_name: str | None = None
+    display_name: str | None
 
 
 class Toggled(Answer):

@@ -1,6 +1,6 @@
-"""What the use cases need from outside, as protocols:
+"""What the use cases need from outside, as protocols: the database, the queue, the figures.
 
-The database, the queue, the figures. Adapters and test doubles implement them.
+Adapters and test doubles implement them.
 """
 
 from __future__ import annotations

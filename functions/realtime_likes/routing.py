@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """Routes as `{path:
+    """Routes as `{path: {method: handler}}`.
 
-    {method: handler}}`. `HEAD` goes wherever `GET` does, a slash at the end of a path makes no difference.
+    `HEAD` goes wherever `GET` does, and a slash at the end of a path makes no difference.
     """
 
     def __init__(self, routes: Routes) -> None:

@@ -36,9 +36,9 @@ _REST_SECONDS = 5.0
 
 
 class SqsWakeUpSender:
-    """Sends the wake-up of a like:
+    """Sends the wake-ups of likes.
 
-    One short try, and a rest after a failure, so that a bad queue hardly slows a like.
+    One short try each, and a rest after a failure, so that a bad queue hardly slows a like.
     """
 
     def __init__(self, queue_url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -115,7 +115,7 @@ class SqsWakeUpQueue:
 
 
 class NoQueue:
-    """Stands where an installation has no queue:
+    """Stands where an installation has no queue.
 
     Nothing is sent or received, the sweep settles everything a little later.
     """
