@@ -120,7 +120,10 @@ export class FakeServer {
         item.liked !== status.liked
       );
     });
-    return { items: changed.map((status) => ({ ...status, viewer_names: userId ? [this.person(userId)] : [] })), heartbeat_ms: this.heartbeatMs };
+    return {
+      items: changed.map((status) => ({ ...status, viewer_names: userId ? [this.person(userId)] : [] })),
+      heartbeat_ms: this.heartbeatMs,
+    };
   }
 
   list(userId: string, cursor: string | null, max: number): Record<string, unknown> {
