@@ -63,9 +63,9 @@ def rate_headers(project: Project) -> dict[str, str]:
     """How much of the rate of events is used, in events per second."""
     meter = project.events
     return {
-        "x-rate-rolling": f"{meter.average:g}",
-        "x-rate-limit": f"{meter.limit:g}",
-        "x-rate-limit-remaining": f"{max(meter.limit - meter.average, 0):g}",
+        "x-rate-rolling": f"{meter.average:.10g}",
+        "x-rate-limit": f"{meter.limit:.10g}",
+        "x-rate-limit-remaining": f"{max(meter.limit - meter.average, 0):.10g}",
     }
 
 
