@@ -59,6 +59,7 @@ class StackProcess:
     folder: Path
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    command: Sequence[str] = (sys.executable, "-m", "local")
     _process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "StackProcess":
@@ -79,10 +80,15 @@ class StackProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it in the background."""
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, *more: str) -> None:
+        """Start it in the background, with more arguments."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "local", "--port", "0", "--dir", str(self.folder), *self.arguments]
+        command = [*self.command, "--port", "0", "--dir", str(self.folder), *self.arguments, *more]
         with self._terminal.open("w") as terminal:
             self._process = subprocess.Popen(
                 command,
@@ -112,10 +118,11 @@ class StackProcess:
         assert self._process is not None
         return self._process.wait(within)
 
-    def stop(self, with_signal: signal.Signals = signal.SIGINT) -> int:
-        """Stop it as Ctrl-C does. Returns its exit status."""
-        assert self._process is not None
-        if self._process.poll() is None:
+    def stop(self, with_signal: signal.Signals = signal.SIGINT) -> int | None:
+        """Stop it as Ctrl-C does. Returns its exit status, None if it was never started."""
+        if self._process is None:
+            return None
+        if self.is_running:
             self._process.send_signal(with_signal)
         return self.wait()
 
