@@ -1,8 +1,8 @@
 """Does a viral post ever break the message budget, and when does its final count arrive? Real SQL on a virtual clock.
 
-One viral post and many quiet ones, for some minutes of virtual time: likes come in, wake-ups arrive after their delay (whole
-seconds, as SQS has it), a sweep looks every 10 s. What counts as sent is what the engine accounts for:
-1 + viewers for each event.
+One viral post and many quiet ones, for some minutes of virtual time: likes come in, wake-ups arrive after their delay
+(whole seconds, as SQS has it), a sweep looks every 10 s. What counts as sent is what the engine accounts for: 1 for the
+event and 1 for each viewer.
 """
 
 import asyncio
