@@ -124,8 +124,8 @@ from (
     order by md5(c.content_id::text || u.id::text) limit ceil(1779 / power(c.rank, 0.8))) u
   order by c.rank limit 20000) r;
 
-insert into likes.changes (content_type, content_id, user_id)
-select l.content_type, l.content_id, l.user_id from likes.content_likes l order by l.changed_at;
+insert into likes.changes (content_type, content_id, user_id, version)
+select l.content_type, l.content_id, l.user_id, 0 from likes.content_likes l order by l.changed_at;
 
 insert into likes.counters (content_type, content_id, slot, likes)
 select l.content_type, l.content_id, 0, count(*) from likes.content_likes l group by l.content_type, l.content_id;

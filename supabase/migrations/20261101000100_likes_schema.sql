@@ -88,9 +88,11 @@ create table likes.changes (
   change_id bigint generated always as identity,
   content_type text not null,
   content_id uuid not null,
-  user_id uuid not null
+  user_id uuid not null,
+  version bigint not null
 );
 comment on table likes.changes is 'Likes and unlikes that are not settled yet. Only added to and deleted from, so that a like never waits for a settling.';
+comment on column likes.changes.version is 'What the answer to the like carried beside its total.';
 create index changes_content_idx on likes.changes (content_type, content_id);
 
 create table likes.counters (
@@ -110,6 +112,7 @@ create table likes.activity (
   content_id uuid not null,
   announced_total bigint not null default 0,
   announced_version bigint not null default 0,
+  event_version bigint not null default 0,
   announced_at timestamptz,
   window_ends_at timestamptz not null default '-infinity',
   settle_due_at timestamptz,
@@ -124,6 +127,8 @@ create table likes.activity (
   constraint activity_pkey primary key (content_type, content_id)
 ) with (fillfactor = 70);
 comment on table likes.activity is 'What was announced of a content, its window, and when it is settled.';
+comment on column likes.activity.announced_version is 'Version of announced_total: reads and heartbeats answer with this pair.';
+comment on column likes.activity.event_version is 'Version of the last event, which a live client must have got.';
 comment on column likes.activity.window_ends_at is 'Until then likes are gathered for one batch event.';
 comment on column likes.activity.settle_due_at is 'When its wake-up arrives; null when nothing is due.';
 comment on column likes.activity.unsettled_since is 'Since when something waits to be settled.';
@@ -213,9 +218,9 @@ create table likes.notifications (
   created_at timestamptz not null,
   updated_at timestamptz not null,
   constraint notifications_pkey primary key (id),
-  constraint notifications_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint notifications_open_is_unread check (not (is_open and read_at is not null))
 );
+-- No foreign key to the user: a cascade would take its locks out of order. They go with their content, or with prune_likes.
 comment on table likes.notifications is 'What an author is told. One open notification per author and content grows.';
 comment on column likes.notifications.liker_ids is 'The newest of the likers it tells of, newest first; liker_count counts all.';
 create unique index notifications_open_key on likes.notifications (user_id, content_type, content_id) where is_open;
@@ -226,10 +231,11 @@ create index notifications_content_idx on likes.notifications (content_type, con
 create table likes.departures (
   content_type text not null,
   content_id uuid not null,
-  notification_id uuid not null,
-  user_id uuid not null
+  notification_id uuid,
+  user_id uuid
 );
-comment on table likes.departures is 'Likes that went with their user: settling shrinks the notifications that told of them.';
+comment on table likes.departures is
+  'What went without a call of the engine: a like with its user, or (user_id null) a whole content. Only added to, so that deleting waits for nobody; settling does the rest.';
 create index departures_content_idx on likes.departures (content_type, content_id);
 
 create table likes.texts (

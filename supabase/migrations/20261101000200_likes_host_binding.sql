@@ -49,11 +49,13 @@ end;
 $$;
 comment on function likes.copy_count is 'Copies a total to the host''s own column; false when its row is busy, to be tried again.';
 
--- When a content goes, its likes have to be forgotten: settling does that, this only makes it due.
+-- When a content goes, its likes have to be forgotten: settling does that, this only makes it due, without a lock.
 create function likes.note_deletion() returns trigger
 language plpgsql security definer set search_path = '' as $$ -- definer: whoever deletes content has no access to the engine
 begin
-  update likes.counters c set dirty = true where c.content_type = tg_argv[0] and c.content_id = old.id;
+  insert into likes.departures (content_type, content_id)
+  select tg_argv[0], old.id
+  where exists (select from likes.counters c where c.content_type = tg_argv[0] and c.content_id = old.id);
   return old;
 end;
 $$;

@@ -215,13 +215,10 @@ comment on function likes.add_to_counter is
 create function likes.count_departed_like() returns trigger
 language plpgsql security definer set search_path = '' as $$ -- definer: runs below the deletion of a user
 begin
+  -- Neither the slot nor the notification itself: a deletion of many likes would take their locks out of order.
   if old.liked and coalesce(current_setting('likes.forgetting', true), '') <> 'on' then
-    perform likes.add_to_counter(old.content_type, old.content_id, -1, (select s.max_slots from likes.settings s));
-    -- Not the notification itself: a deletion of many likes would take its locks out of order.
-    if old.notification_id is not null then
-      insert into likes.departures (content_type, content_id, notification_id, user_id)
-      values (old.content_type, old.content_id, old.notification_id, old.user_id);
-    end if;
+    insert into likes.departures (content_type, content_id, notification_id, user_id)
+    values (old.content_type, old.content_id, old.notification_id, old.user_id);
   end if;
   return old;
 end;
@@ -310,18 +307,24 @@ begin
   v_window := likes.window_of(liking.viewers, settings, (select likes.current_rate(b, v_now) from likes.budget b));
   select a.* into v_activity from likes.activity a
   where a.content_type = liking.content_type and a.content_id = liking.content_id for update skip locked;
-  if not found and pg_try_advisory_xact_lock(hashtextextended(format('likes:%s:%s', liking.content_type, liking.content_id), 0)) then
+  -- Only where there is none: `on conflict do nothing` would wait for whoever has just updated it.
+  if not found
+    and not exists (select from likes.activity a where a.content_type = liking.content_type and a.content_id = liking.content_id)
+    and pg_try_advisory_xact_lock(hashtextextended(format('likes:%s:%s', liking.content_type, liking.content_id), 0))
+  then
     insert into likes.activity as a (content_type, content_id) values (liking.content_type, liking.content_id)
     on conflict on constraint activity_pkey do nothing returning a.* into v_activity;
   end if;
   -- No row: another like of this content is being announced this very moment. A window: it just was.
   if v_activity.content_id is not null and not likes.is_gathering(v_activity, settings, v_now) then
-    v_announced := v_activity.retry_at <= v_now
+    -- Not what another session has overtaken since this total was summed up.
+    v_announced := v_activity.retry_at <= v_now and v_activity.announced_version < liking.version
       and likes.try_budget(1 + liking.viewers + case when liking.author_id = liking.user_id then 0 else 2 end, settings)
       and likes.announce_like(liking);
     update likes.activity a set
       announced_total = case when v_announced then liking.total else a.announced_total end,
       announced_version = case when v_announced then liking.version else a.announced_version end,
+      event_version = case when v_announced then liking.version else a.event_version end,
       announced_at = case when v_announced then v_now else a.announced_at end,
       events = a.events + v_announced::integer,
       window_ends_at = v_now + v_window,
@@ -396,7 +399,8 @@ begin
     select l.* into v_like from likes.content_likes l
     where l.content_type = toggle_like.content_type and l.content_id = toggle_like.content_id and l.user_id = toggle_like.user_id;
   end if;
-  if v_content.is_blocked and v_like.liked and v_changed then
+  -- What is left to the blocked is to take a like back.
+  if v_content.is_blocked and (v_like.liked or not v_changed) then
     perform likes.refuse(403, 'blocked', 'The author of this content has blocked the user.');
   end if;
 
@@ -404,14 +408,17 @@ begin
     toggle_like.content_type, toggle_like.content_id, v_content.author_id, toggle_like.user_id, v_content.liker, v_content.is_private,
     v_like.liked, 0, 0, likes.viewers_of(toggle_like.content_type, toggle_like.content_id, v_settings), v_now);
   if v_changed then
-    insert into likes.changes (content_type, content_id, user_id)
-    values (toggle_like.content_type, toggle_like.content_id, toggle_like.user_id);
     v_slot := likes.add_to_counter(
       toggle_like.content_type, toggle_like.content_id, case when v_like.liked then 1 else -1 end, v_settings.max_slots);
     -- A statement of its own: its snapshot sees what was committed while this one looked for a slot.
-    select greatest(0, sum(c.likes)) into v_liking.total from likes.counters c
+    select greatest(0, sum(c.likes) - (
+        select count(*) from likes.departures d
+        where d.content_type = toggle_like.content_type and d.content_id = toggle_like.content_id))
+    into v_liking.total from likes.counters c
     where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id;
-    v_liking.version := nextval('likes.versions');
+    insert into likes.changes (content_type, content_id, user_id, version)
+    values (toggle_like.content_type, toggle_like.content_id, toggle_like.user_id, nextval('likes.versions'))
+    returning version into v_liking.version;
     select a.* into v_activity from likes.activity a
     where a.content_type = toggle_like.content_type and a.content_id = toggle_like.content_id;
     if not found or not likes.is_gathering(v_activity, v_settings, v_now) then

@@ -67,9 +67,10 @@ $$;
 
 create type likes.notice as (event text, payload jsonb);
 
--- Takes the changed likes of one content (rows that the caller has locked) into its author's notifications.
+-- Takes the changed likes of one content (rows that the caller has locked) and those that went into its author's notifications.
 create function likes.notify_author(
-  author_id uuid, content_type text, content_id uuid, changed likes.content_likes[], total bigint, settings likes.settings, moment timestamptz
+  author_id uuid, content_type text, content_id uuid, changed likes.content_likes[], departed likes.departures[], total bigint,
+  settings likes.settings, moment timestamptz
 ) returns likes.notice[]
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -94,11 +95,8 @@ begin
       and not exists (select from likes.blocks b where b.author_id = notify_author.author_id and b.user_id = c.user_id);
   end if;
   -- Likes that a notification told of and that are gone now: taken back, or gone with their user.
-  with departed as (
-    delete from likes.departures d
-    where d.content_type = notify_author.content_type and d.content_id = notify_author.content_id returning d.*)
   select array_agg(g) into v_departed from (
-    select d.* from departed d
+    select d.* from unnest(departed) d where d.notification_id is not null
     union all
     select c.content_type, c.content_id, c.notification_id, c.user_id from unnest(changed) c where not c.liked and c.notification_id is not null) g;
   if v_news is null and v_again is null and v_departed is null then
@@ -129,7 +127,9 @@ begin
     v_notification := likes.change_likers(
       v_row.id, case when v_row.id = v_open_id then coalesce(v_news, '{}') || coalesce(v_again, '{}') else '{}' end, v_row.departed,
       total, settings, moment);
-    if v_notification.liker_count <= 0 then
+    if v_notification.id is null then
+      continue; -- It told of likes so old that it was pruned.
+    elsif v_notification.liker_count <= 0 then
       delete from likes.notifications n where n.id = v_row.id;
       v_notices := v_notices || row('notification:removed', jsonb_build_object('id', v_row.id))::likes.notice;
     elsif (v_row.id = v_open_id and v_news is not null) or cardinality(v_row.departed) > 0 then

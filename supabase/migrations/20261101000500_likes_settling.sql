@@ -48,7 +48,7 @@ begin
     raise exception using message = 'event_not_sent', hint = 'realtime.send wrote no message: see the warnings in the Postgres log.';
   end if;
   update likes.activity a set
-    announced_total = total, announced_version = v_version, announced_at = moment, events = a.events + 1,
+    announced_total = total, announced_version = v_version, event_version = v_version, announced_at = moment, events = a.events + 1,
     coalesced = a.coalesced + greatest(0, cardinality(changed) - 1)
   where a.content_type = activity.content_type and a.content_id = activity.content_id;
   return 1 + viewers + case when v_for_author then 2 else 0 end;
@@ -69,32 +69,74 @@ begin
 end;
 $$;
 
-create function likes.forget_content(content_type text, content_id uuid) returns likes.settlement
+create function likes.forget_content(content_type text, content_id uuid, moment timestamptz) returns likes.settlement
 language plpgsql volatile set search_path = '' as $$
 declare
   v_gone record;
   v_count integer := 0;
+  v_wake_after_ms integer;
 begin
   perform set_config('likes.forgetting', 'on', true);
+  -- Some at a time: each notification that is taken back is a send, and a content may have any number of likes.
   for v_gone in
     delete from likes.notifications n
-    where n.content_type = forget_content.content_type and n.content_id = forget_content.content_id returning n.user_id, n.id
+    where n.id in (
+      select o.id from likes.notifications o
+      where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id order by o.id limit 20)
+    returning n.user_id, n.id
   loop
     perform likes.tell_author(v_gone.user_id, array[row('notification:removed', jsonb_build_object('id', v_gone.id))::likes.notice]);
     v_count := v_count + 1;
   end loop;
-  delete from likes.changes c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
-  delete from likes.departures d where d.content_type = forget_content.content_type and d.content_id = forget_content.content_id;
-  delete from likes.mutes m where m.content_type = forget_content.content_type and m.content_id = forget_content.content_id;
-  delete from likes.content_likes l where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id;
-  delete from likes.counters c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
-  delete from likes.rooms r where r.content_type = forget_content.content_type and r.content_id = forget_content.content_id;
-  delete from likes.activity a where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
+  -- Skip locked: a like comes before its slot in the lock order. What is skipped is forgotten in the next round.
+  delete from likes.content_likes l
+  where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id and l.user_id in (
+    select o.user_id from likes.content_likes o
+    where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id limit 10000 for update skip locked);
+  if exists (
+      select from likes.content_likes l
+      where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id)
+    or exists (
+      select from likes.notifications n
+      where n.content_type = forget_content.content_type and n.content_id = forget_content.content_id)
+  then
+    v_wake_after_ms := 1000;
+    update likes.activity a set settle_due_at = moment + interval '1 second', failures = 0, last_error = null, retry_at = '-infinity'
+    where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
+  else
+    delete from likes.changes c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
+    delete from likes.departures d where d.content_type = forget_content.content_type and d.content_id = forget_content.content_id;
+    delete from likes.mutes m
+    where m.content_type = forget_content.content_type and m.content_id = forget_content.content_id and m.user_id in (
+      select o.user_id from likes.mutes o
+      where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id for update skip locked);
+    delete from likes.counters c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
+    delete from likes.rooms r where r.content_type = forget_content.content_type and r.content_id = forget_content.content_id;
+    delete from likes.activity a where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
+  end if;
   perform set_config('likes.forgetting', '', true);
-  return row(forget_content.content_type, forget_content.content_id, 'settled', null, 0, 0, v_count, 2 * v_count, 0, null)::likes.settlement;
+  return row(
+    forget_content.content_type, forget_content.content_id, 'settled', v_wake_after_ms, 0, 0, v_count, 2 * v_count, 0, null)::likes.settlement;
 end;
 $$;
 comment on function likes.forget_content is 'Forgets the likes of a content that the host has deleted, and takes back the notifications of it.';
+
+create function likes.take_departures(content_type text, content_id uuid, slot integer) returns likes.departures[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_departed likes.departures[];
+begin
+  with departed as (
+    delete from likes.departures d
+    where d.content_type = take_departures.content_type and d.content_id = take_departures.content_id returning d.*)
+  select array_agg(d) into v_departed from departed d;
+  update likes.counters c set likes = c.likes - cardinality(v_departed)
+  where c.content_type = take_departures.content_type and c.content_id = take_departures.content_id and c.slot = take_departures.slot
+    and cardinality(v_departed) > 0;
+  return v_departed;
+end;
+$$;
+comment on function likes.take_departures is 'The likes that went with their users, no longer counted in this slot (which the caller holds) and no longer listed.';
 
 create function likes.take_changes(content_type text, content_id uuid, settings likes.settings) returns likes.content_likes[]
 language plpgsql volatile set search_path = '' as $$
@@ -137,18 +179,11 @@ declare
   v_viewers integer := likes.viewers_of(activity.content_type, activity.content_id, settings);
   v_window interval := likes.window_of(v_viewers, settings, likes_rate);
   v_changed likes.content_likes[];
+  v_departed likes.departures[];
   v_notices likes.notice[];
   v_is_left boolean;
   v_is_busy boolean;
 begin
-  select c.author_id, c.is_available into v_author_id, v_is_available from likes.likeable c
-  where c.content_type = activity.content_type and c.content_id = activity.content_id;
-  if not found then
-    return likes.forget_content(activity.content_type, activity.content_id);
-  end if;
-  -- The slots are locked, and this snapshot is younger: what they add up to is complete, but for slots made since, which stay dirty.
-  select greatest(0, coalesce(sum(c.likes), 0)) into v_total from likes.counters c
-  where c.content_type = activity.content_type and c.content_id = activity.content_id;
   if tokens <= 0 then
     v_result.outcome := 'waiting';
     v_result.wake_after_ms := ceil((1 - tokens) / likes.budget_refill(settings) * 1000);
@@ -156,12 +191,28 @@ begin
     where a.content_type = activity.content_type and a.content_id = activity.content_id;
     return v_result;
   end if;
+  select c.author_id, c.is_available into v_author_id, v_is_available from likes.likeable c
+  where c.content_type = activity.content_type and c.content_id = activity.content_id;
+  if not found then
+    return likes.forget_content(activity.content_type, activity.content_id, moment);
+  end if;
+  v_departed := likes.take_departures(activity.content_type, activity.content_id, slots[1]);
+  -- The slots are locked, and this snapshot is younger: what they add up to is complete, but for slots made since, which stay dirty.
+  select greatest(0, coalesce(sum(c.likes), 0)) into v_total from likes.counters c
+  where c.content_type = activity.content_type and c.content_id = activity.content_id;
+  if not v_is_available or v_total = activity.announced_total then
+    -- No event, but the answers to likes in between told other totals: by a version above theirs, heartbeats correct them.
+    update likes.activity a set announced_total = v_total, announced_version = nextval('likes.versions')
+    where a.content_type = activity.content_type and a.content_id = activity.content_id and (v_total <> a.announced_total or exists (
+      select from likes.changes c
+      where c.content_type = a.content_type and c.content_id = a.content_id and c.version > a.announced_version));
+  end if;
   v_changed := likes.take_changes(activity.content_type, activity.content_id, settings);
   if v_total <> activity.announced_total and v_is_available then
     v_result.messages := likes.announce_batch(activity, v_author_id, v_changed, v_total, v_viewers, settings, moment);
     v_result.events := 1;
   end if;
-  v_notices := likes.notify_author(v_author_id, activity.content_type, activity.content_id, v_changed, v_total, settings, moment);
+  v_notices := likes.notify_author(v_author_id, activity.content_type, activity.content_id, v_changed, v_departed, v_total, settings, moment);
   perform likes.tell_author(v_author_id, v_notices);
   v_result.likes := cardinality(v_changed);
   v_result.lag_ms := coalesce((select max(likes.ms_until(moment, c.changed_at)) from unnest(v_changed) c), 0);
@@ -249,10 +300,27 @@ create function likes.is_overdue(activity likes.activity, settings likes.setting
 language plpgsql immutable set search_path = '' as $$
 begin
   return coalesce(
-    least((activity).settle_due_at, (activity).unsettled_since) < moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
+    coalesce((activity).settle_due_at, (activity).unsettled_since) < moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
 end;
 $$;
 comment on function likes.is_overdue is 'Whether a content should have been settled long ago: its wake-up was lost, or the drain is dead.';
+
+create function likes.not_yet(activity likes.activity, settings likes.settings, moment timestamptz) returns likes.settlement
+language plpgsql immutable set search_path = '' as $$
+declare
+  v_answer likes.settlement := row(activity.content_type, activity.content_id, null, null, 0, 0, 0, 0, 0, null);
+begin
+  if activity.retry_at > moment then
+    v_answer.outcome := 'failed';
+    v_answer.error := activity.last_error;
+  elsif activity.settle_due_at > moment then
+    v_answer.outcome := 'waiting';
+    v_answer.wake_after_ms := likes.ms_until(activity.settle_due_at, moment);
+  end if;
+  return v_answer;
+end;
+$$;
+comment on function likes.not_yet is 'The answer for a content that is not to be settled now: it comes early, or it failed and waits for its time. Outcome null: go on.';
 
 create function likes.settle(items jsonb) returns likes.settlement[]
 language plpgsql volatile set search_path = ''
@@ -270,20 +338,14 @@ declare
   v_rate double precision;
 begin
   select s.* into v_settings from likes.settings s;
-  -- What comes early is settled when due; what failed is not tried before its time.
   select
-    array_agg(row(i.content_type, i.content_id,
-      case when i.retry_at > v_now then 'failed' when i.is_early then 'waiting' else 'settled' end,
-      case when i.retry_at <= v_now and i.is_early then likes.ms_until(i.settle_due_at, v_now) end, 0, 0, 0, 0, 0,
-      case when i.retry_at > v_now then i.last_error end)::likes.settlement) filter (where i.retry_at > v_now or i.is_early),
-    jsonb_agg(jsonb_build_object('content_type', i.content_type, 'content_id', i.content_id))
-      filter (where not (i.retry_at > v_now or i.is_early))
+    array_agg(i.not_yet) filter (where (i.not_yet).outcome is not null),
+    jsonb_agg(jsonb_build_object('content_type', i.content_type, 'content_id', i.content_id)) filter (where (i.not_yet).outcome is null)
   into v_results, v_due
   from (
-    select p.content_type, p.content_id, a.settle_due_at, a.last_error, coalesce(a.retry_at, '-infinity') as retry_at,
-      coalesce(a.settle_due_at > v_now and not likes.is_overdue(a, v_settings, v_now), false) as is_early
+    select p.content_type, p.content_id, likes.not_yet(a, v_settings, v_now) as not_yet
     from likes.parse_items(items) p
-    left join likes.activity a on a.content_type = p.content_type and a.content_id = p.content_id) i;
+    left join likes.activity a on a.content_type = p.content_type and a.content_id = p.content_id offset 0) i;
   v_results := coalesce(v_results, '{}');
   if v_due is null then
     return v_results;
@@ -303,8 +365,15 @@ begin
     v_rate := likes.current_rate(v_budget, v_now);
     foreach v_locked in array coalesce(v_contents, '{}') loop
       begin
-        v_result := likes.settle_content(v_locked.activity, v_locked.slots, v_tokens - v_sum.messages, v_settings, v_rate, v_now);
-      exception when others then
+        -- Asked again, now that it is locked: whoever had it before may have settled it just now.
+        v_result := likes.not_yet(v_locked.activity, v_settings, v_now);
+        if v_result.outcome is null then
+          v_result := likes.settle_content(v_locked.activity, v_locked.slots, v_tokens - v_sum.messages, v_settings, v_rate, v_now);
+        end if;
+      exception
+        when lock_not_available then
+          raise; -- A heartbeat has no time to wait: no failure of the content.
+        when others then
         -- It fails alone: what it did is undone, the rest goes on.
         v_result := likes.note_failure(v_locked.activity, sqlstate || ' ' || sqlerrm, v_now);
       end;
@@ -350,7 +419,9 @@ begin
       order by u.content_type, u.content_id), '[]')
     from (
       select d.content_type, d.content_id
-      from (select distinct c.content_type, c.content_id from likes.counters c where c.dirty) d
+      from (
+        select c.content_type, c.content_id from likes.counters c where c.dirty
+        union select e.content_type, e.content_id from likes.departures e) d
       left join likes.activity a on a.content_type = d.content_type and a.content_id = d.content_id
       where a.content_id is null
         or (a.retry_at <= v_now and (a.settle_due_at is null or likes.is_overdue(a, v_settings, v_now)))
@@ -362,33 +433,38 @@ comment on function public.unsettled_likes is 'What no wake-up announced, or who
 create function public.reconcile_like_counts(max integer default 100) returns jsonb
 language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
 declare
+  v_checked jsonb;
   v_item record;
   v_drift bigint;
-  v_checked integer := 0;
   v_repaired integer := 0;
   v_sum bigint := 0;
 begin
+  select coalesce(jsonb_agg(jsonb_build_object('content_type', a.content_type, 'content_id', a.content_id)), '[]') into v_checked
+  from (select a.* from likes.activity a order by a.reconciled_at limit likes.check_page(reconcile_like_counts.max)) a;
+  -- Compared without a lock. What differs is locked in the one order and compared again.
   for v_item in
-    select a.content_type, a.content_id from likes.activity a
-    order by a.reconciled_at limit likes.check_page(reconcile_like_counts.max)
+    select i.content_type, i.content_id from jsonb_to_recordset(v_checked) i (content_type text, content_id uuid)
+    where likes.drift_of(i.content_type, i.content_id) <> 0 order by i.content_type, i.content_id
   loop
+    perform from likes.counters c where c.content_type = v_item.content_type and c.content_id = v_item.content_id
+    order by c.slot for update;
     v_drift := likes.drift_of(v_item.content_type, v_item.content_id);
     if v_drift <> 0 then
-      perform from likes.counters c where c.content_type = v_item.content_type and c.content_id = v_item.content_id
-      order by c.slot for update;
-      v_drift := likes.drift_of(v_item.content_type, v_item.content_id);
       perform likes.add_to_counter(v_item.content_type, v_item.content_id, v_drift::integer, (select s.max_slots from likes.settings s));
-      v_repaired := v_repaired + (v_drift <> 0)::integer;
+      v_repaired := v_repaired + 1;
       v_sum := v_sum + abs(v_drift);
     end if;
-    update likes.activity a set reconciled_at = likes.clock()
-    where a.content_type = v_item.content_type and a.content_id = v_item.content_id;
-    v_checked := v_checked + 1;
   end loop;
+  -- Skip locked: a busy one is checked again, sooner than the rest.
+  update likes.activity a set reconciled_at = likes.clock()
+  where (a.content_type, a.content_id) in (
+    select b.content_type, b.content_id from likes.activity b
+    join jsonb_to_recordset(v_checked) i (content_type text, content_id uuid) on i.content_type = b.content_type and i.content_id = b.content_id
+    for update of b skip locked);
   if v_sum > 0 then
     perform likes.note_usage(likes.clock(), drift => v_sum);
   end if;
-  return jsonb_build_object('checked', v_checked, 'repaired', v_repaired, 'drift', v_sum);
+  return jsonb_build_object('checked', jsonb_array_length(v_checked), 'repaired', v_repaired, 'drift', v_sum);
 end;
 $$;
 comment on function public.reconcile_like_counts is 'Compares counters with the likes themselves, longest unchecked first, and repairs and reports what differs.';
@@ -400,6 +476,8 @@ begin
   return (
     select (select count(*) from likes.content_likes l
         where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
+      + (select count(*) from likes.departures d
+        where d.content_type = drift_of.content_type and d.content_id = drift_of.content_id and d.user_id is not null)
       - coalesce((select sum(c.likes) from likes.counters c
         where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
 end;
@@ -415,17 +493,24 @@ declare
   v_rate_limits integer;
   v_usage integer;
   v_notifications integer;
+  v_orphans integer;
 begin
   select s.* into v_settings from likes.settings s;
+  -- Skip locked throughout: what is in use is no rubbish, and housekeeping that waits would hold what others wait for.
   delete from likes.content_likes l
   where (l.content_type, l.content_id, l.user_id) in (
     select u.content_type, u.content_id, u.user_id from likes.content_likes u
     where not u.liked and u.notification_id is null and u.changed_at < v_now - v_settings.keep_unliked
     order by u.changed_at limit 10000 for update skip locked);
   get diagnostics v_likes = row_count;
-  delete from likes.viewers v where v.seen_at < v_now - 2 * make_interval(secs => v_settings.viewer_timeout_ms / 1000.0);
+  delete from likes.viewers v
+  where v.viewer_id in (
+    select o.viewer_id from likes.viewers o
+    where o.seen_at < v_now - 2 * make_interval(secs => v_settings.viewer_timeout_ms / 1000.0) for update skip locked);
   get diagnostics v_viewers = row_count;
-  delete from likes.rate_limits r where r.allowed_at < v_now - interval '1 hour';
+  delete from likes.rate_limits r
+  where r.user_id in (
+    select o.user_id from likes.rate_limits o where o.allowed_at < v_now - interval '1 hour' for update skip locked);
   get diagnostics v_rate_limits = row_count;
   delete from likes.usage u where u.used_at < v_now - interval '1 day';
   get diagnostics v_usage = row_count;
@@ -434,8 +519,14 @@ begin
     select o.id from likes.notifications o
     where o.read_at < v_now - v_settings.keep_notifications order by o.content_type, o.content_id, o.id limit 10000 for update skip locked);
   get diagnostics v_notifications = row_count;
+  delete from likes.notifications n
+  where n.id in (
+    select o.id from likes.notifications o
+    where not exists (select from auth.users u where u.id = o.user_id) limit 10000 for update skip locked);
+  get diagnostics v_orphans = row_count;
+  delete from likes.last_seen s where not exists (select from auth.users u where u.id = s.user_id);
   return jsonb_build_object(
-    'likes', v_likes, 'viewers', v_viewers, 'rate_limits', v_rate_limits, 'usage', v_usage, 'notifications', v_notifications);
+    'likes', v_likes, 'viewers', v_viewers, 'rate_limits', v_rate_limits, 'usage', v_usage, 'notifications', v_notifications + v_orphans);
 end;
 $$;
 comment on function public.prune_likes is 'Deletes what nothing needs any more: likes long taken back, silent viewers, old notifications.';

@@ -174,7 +174,9 @@ end;
 $$;
 
 create function likes.settle_overdue(keys jsonb, settings likes.settings, moment timestamptz) returns void
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = ''
+-- Not the viewer's work to wait for: who is at it already will finish it.
+set lock_timeout = '5ms' as $$
 declare
   v_overdue jsonb;
 begin
@@ -184,10 +186,7 @@ begin
     join jsonb_to_recordset(keys) k (content_type text, content_id uuid) on k.content_type = a.content_type and k.content_id = a.content_id
     where likes.is_overdue(a, settings, moment) and a.retry_at <= moment limit 3) a;
   if v_overdue is not null then
-    -- Not the viewer's work to wait for: who is at it already will finish it.
-    perform set_config('lock_timeout', '5ms', true);
     perform likes.settle(v_overdue);
-    perform set_config('lock_timeout', '0', true);
   end if;
 exception when lock_not_available then
   null;
@@ -242,7 +241,7 @@ begin
     select k.content_type, k.content_id, coalesce(l.liked, false) as liked, coalesce(l.intent, 0) as intent,
       coalesce(a.announced_total, 0) as total_likes, coalesce(a.announced_version, 0) as version,
       coalesce(least(r.viewers, v_settings.max_connections), 0) as viewers,
-      coalesce(sync_viewing.connection = 'live' and i.version > 0 and i.version < a.announced_version
+      coalesce(sync_viewing.connection = 'live' and i.version > 0 and i.version < a.event_version
         and a.announced_at < v_now - interval '2 seconds', false) as is_missed,
       i.version as known_version, i.viewers as known_viewers, i.liked as known_liked
     from jsonb_to_recordset(v_keys) k (content_type text, content_id uuid)
@@ -253,9 +252,13 @@ begin
     left join likes.content_likes l on l.content_type = k.content_type and l.content_id = k.content_id and l.user_id = v_user_id) f
   where f.known_version is null or f.version > f.known_version or f.viewers is distinct from f.known_viewers
     or (f.known_liked is not null and f.liked <> f.known_liked);
+  -- Skip locked, since another heartbeat may hold what this one wants, and want what this one holds: a figure may fall short.
   update likes.rooms r set missed = r.missed + 1
-  from jsonb_to_recordset(v_changed) c (content_type text, content_id uuid, missed boolean)
-  where c.missed and r.content_type = c.content_type and r.content_id = c.content_id;
+  where (r.content_type, r.content_id) in (
+    select s.content_type, s.content_id from likes.rooms s
+    join jsonb_to_recordset(v_changed) c (content_type text, content_id uuid, missed boolean)
+      on c.missed and c.content_type = s.content_type and c.content_id = s.content_id
+    for update of s skip locked);
   return jsonb_build_object(
     'items', (select coalesce(jsonb_agg(c - 'missed'), '[]') from jsonb_array_elements(v_changed) c),
     'heartbeat_ms', v_settings.heartbeat_ms);

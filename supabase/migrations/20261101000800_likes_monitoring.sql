@@ -48,7 +48,8 @@ language sql stable security definer set search_path = '' as $$ -- definer: API 
     'longest_lag_ms', coalesce((select max(u.lag_ms) from likes.usage u where u.used_at > now() - interval '60 seconds'), 0),
     'drift', coalesce((select sum(u.drift) from likes.usage u where u.used_at > now() - interval '1 hour'), 0),
     'budget_share', (select b.share from monitoring.budget_use b),
-    'unsettled', (select count(*) from (select distinct c.content_type, c.content_id from likes.counters c where c.dirty) d),
+    'unsettled', (select count(*) from (
+      select c.content_type, c.content_id from likes.counters c where c.dirty union select e.content_type, e.content_id from likes.departures e) d),
     'failing', (select count(*) from likes.activity a where a.failures > 0),
     'oldest_unsettled_ms', coalesce((select max(likes.ms_until(now(), a.unsettled_since)) from likes.activity a where a.unsettled_since is not null), 0),
     'viewers_live', (select count(*) from likes.viewers v where v.connection = 'live' and v.seen_at > now() - interval '30 seconds'),
