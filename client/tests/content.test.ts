@@ -176,6 +176,10 @@ describe("events", () => {
     const mine = event(51, 11, { liker: { id: me, username: "me" } });
     expect(content.contradicts(mine, me)).toBe(true);
     expect(content.contradicts(mine, uuid(8))).toBe(false);
+    const batch = { ...event(52, 12), likerIds: [uuid(3), me] };
+    expect([content.contradicts(batch, me), content.contradicts(batch, uuid(8))]).toEqual([true, false]);
+    const unliked = event(53, 9, { liked: false, liker: { id: me, username: "me" } });
+    expect(content.contradicts(unliked, me)).toBe(false);
     content.like();
     expect(content.contradicts(mine, me)).toBe(false);
     await deps.accept(11, 51);

@@ -38,13 +38,14 @@ describe("an event", () => {
       total: 3,
       version: 7,
       viewers: 1,
+      likerIds: [uuid(2)],
       activity: { liker: { id: uuid(2), username: "ada" }, liked: true, people: 1, version: 7, at: liked.occurredAt },
     });
   });
 
   it("of a private liker names nobody (A19)", () => {
     const event = readEvent("post:unliked", { ...liked, userId: null, username: null, isLiked: false });
-    expect(event).toMatchObject({ kind: "likes", activity: { liker: null, liked: false } });
+    expect(event).toMatchObject({ kind: "likes", likerIds: [], activity: { liker: null, liked: false } });
   });
 
   it("of a batch tells the final state (A7)", () => {
@@ -52,6 +53,7 @@ describe("an event", () => {
       kind: "likes",
       total: 90,
       version: 8,
+      likerIds: [uuid(2)],
       activity: { liker: null, liked: true, people: 12 },
     });
   });

@@ -16,6 +16,7 @@ class Author:
 
     api: httpx.Client
     id: str
+    username: str
 
     @classmethod
     @contextmanager
@@ -29,7 +30,7 @@ class Author:
                 json={"email": user.email, "password": user.password},
             )
             api.headers["authorization"] = f"Bearer {answer.raise_for_status().json()['access_token']}"
-            yield cls(api, user.id)
+            yield cls(api, user.id, username)
 
     def post(self, text: str) -> str:
         """Publishes a post and returns its id."""
@@ -38,6 +39,17 @@ class Author:
         )
         post_id: str = answer.raise_for_status().json()[0]["id"]
         return post_id
+
+    def read_notifications(self) -> None:
+        """Marks everything read, so that the bell counts from nothing."""
+        self.api.post("/rest/v1/rpc/mark_notifications_read", json={}).raise_for_status()
+
+    @property
+    def name(self) -> str:
+        """The display name."""
+        answer = self.api.get("/rest/v1/users", params={"id": f"eq.{self.id}", "select": "display_name"})
+        name: str = answer.raise_for_status().json()[0]["display_name"]
+        return name
 
     def likes(self, post_id: str) -> int:
         """How many likes the server counts."""

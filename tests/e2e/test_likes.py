@@ -4,21 +4,22 @@ from playwright.sync_api import Route, expect
 
 from tests.e2e.author import Author
 from tests.e2e.conftest import Windows
+from tests.e2e.window import HEARTBEAT_MS
 from tests.stack import Stack
 
 
 def test_a_tap_moves_the_count_in_the_other_window_and_rings_the_authors_bell(windows: Windows, author: Author) -> None:
     """A5, A6, B2, D3: liker, viewer and author see the same like, each in the own way."""
     post = author.post("The whole street smells of coffee today.")
-    alice, bob, carol = windows.open("alice"), windows.open("bob"), windows.open("carol")
-    for window in (alice, bob, carol):
+    writer, bob, carol = windows.open(author.username), windows.open("bob"), windows.open("carol")
+    for window in (writer, bob, carol):
         window.heart(post).shows(0, liked=False)
     bob.heart(post).tap()
     bob.heart(post).shows(1, liked=True)
     carol.heart(post).shows(1, liked=False)
-    alice.heart(post).shows(1, liked=False)
-    expect(alice.unread).to_have_text("1")
-    expect(alice.page.locator("like-notifications [part=toast-open] span")).to_have_text("bob liked your post")
+    writer.heart(post).shows(1, liked=False)
+    expect(writer.unread).to_have_text("1")
+    expect(writer.page.locator("like-notifications [part=toast-open] span")).to_have_text("bob liked your post")
     assert author.likes(post) == 1
     expect(carol.unread).to_be_hidden()
 
@@ -39,23 +40,21 @@ def test_taking_a_like_back_moves_the_count_back(windows: Windows, author: Autho
 
 
 def test_reading_the_notification_empties_the_bell(windows: Windows, author: Author) -> None:
-    """A6, B5: the panel lists what happened; marking all read is kept over a reload."""
+    """A6, B5: the panel lists what happened; what was marked read is read after a reload too."""
     post = author.post("If your sourdough looks like a crime scene, feed it twice.")
-    alice, bob = windows.open("alice"), windows.open("bob")
-    alice.page.locator("like-notifications [part=bell]").click()
-    mark_all = alice.page.locator("like-notifications [part=read-all]")
-    if mark_all.is_visible():
-        mark_all.click()
-    expect(alice.unread).to_be_hidden()
+    writer, bob = windows.open(author.username), windows.open("bob")
+    expect(writer.unread).to_be_hidden()
     bob.heart(post).tap()
-    expect(alice.unread).to_have_text("1")
-    expect(alice.page.locator("like-notifications [part=item-message]").first).to_have_text("bob liked your post")
-    mark_all.click()
-    expect(alice.unread).to_be_hidden()
-    with alice.page.expect_response("**/rpc/get_notifications"):
-        alice.page.reload()
-    alice.is_connected("live")
-    expect(alice.unread).to_be_hidden()
+    expect(writer.unread).to_have_text("1")
+    writer.page.locator("like-notifications [part=bell]").click()
+    expect(writer.page.locator("like-notifications [part=item-message]").first).to_have_text("bob liked your post")
+    writer.page.locator("like-notifications [part=read-all]").click()
+    expect(writer.unread).to_be_hidden()
+    with writer.page.expect_response("**/rpc/get_notifications"):
+        writer.page.reload()
+    writer.is_connected("live")
+    expect(writer.page.locator("like-notifications [part=item-dot]").first).to_be_attached()
+    expect(writer.unread).to_be_hidden()
 
 
 def test_a_failed_request_is_rolled_back_with_its_reason(windows: Windows, author: Author) -> None:
@@ -130,7 +129,8 @@ def test_two_devices_of_one_person_agree(windows: Windows, author: Author) -> No
     phone.heart(post).tap()
     desk.heart(post).shows(1, liked=True)
     desk.heart(post).tap()
-    phone.heart(post).shows(0, liked=False)
+    # A change within the content's window is announced in a batch, which names nobody who took a like back.
+    phone.heart(post).shows(0, liked=False, within_ms=HEARTBEAT_MS)
 
 
 def test_somebody_else_can_sign_in_without_a_reload(windows: Windows, author: Author, stack: Stack) -> None:
@@ -167,7 +167,7 @@ def test_the_heart_works_by_keyboard(windows: Windows, author: Author) -> None:
     bob = windows.open("bob")
     heart = bob.heart(post)
     heart.shows(0, liked=False)
-    expect(heart.button).to_have_accessible_name("Like post by Alice Novak")
+    expect(heart.button).to_have_accessible_name(f"Like post by {author.name}")
     expect(heart.button).to_have_accessible_description("0 likes")
     bob.page.locator(f"[id='post:{post}']").focus()
     bob.page.keyboard.press("Tab")
@@ -175,7 +175,7 @@ def test_the_heart_works_by_keyboard(windows: Windows, author: Author) -> None:
     assert heart.button.evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
     bob.page.keyboard.press("Space")
     heart.shows(1, liked=True)
-    expect(heart.button).to_have_accessible_name("Like post by Alice Novak")
+    expect(heart.button).to_have_accessible_name(f"Like post by {author.name}")
 
 
 def test_nothing_jumps_while_the_feed_comes_to_life(windows: Windows, author: Author) -> None:

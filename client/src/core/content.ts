@@ -115,8 +115,11 @@ export function createContent(ref: ContentRef, deps: TapDeps): Content {
     },
     applyStatus,
     applyEvent,
-    contradicts({ activity }, userId) {
-      return activity.liker?.id === userId && activity.liked !== inside.model.own.liked && !inside.model.wish;
+    contradicts({ activity, likerIds }, userId) {
+      const { own, wish } = inside.model;
+      const likes = likerIds.includes(userId);
+      const named = likes || activity.liker?.id === userId;
+      return named && likes !== own.liked && !wish;
     },
     settledElsewhere,
     waitsElsewhere(wish) {

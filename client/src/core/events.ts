@@ -9,6 +9,8 @@ export interface LikesEvent {
   readonly total: number;
   readonly version: number;
   readonly viewers: number;
+  /** Who newly likes it, as far as they are named. */
+  readonly likerIds: readonly string[];
   readonly activity: Activity;
 }
 
@@ -53,6 +55,7 @@ function likeEvent(payload: unknown): AnyEvent | null {
     total: event.totalLikes,
     version: event.version,
     viewers: event.viewers,
+    likerIds: event.userId && event.isLiked ? [event.userId] : [],
     activity: {
       liker: event.userId && event.username ? { id: event.userId, username: event.username } : null,
       liked: event.isLiked,
@@ -70,6 +73,7 @@ function batchEvent(payload: unknown): AnyEvent | null {
     total: event.totalLikes,
     version: event.version,
     viewers: event.viewers,
+    likerIds: event.likerIds,
     activity: {
       liker: null,
       liked: event.finalLikeState,
