@@ -40,6 +40,14 @@ class Input(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _left_out_or_said(cls, value: object) -> object:
+        # null could be taken for false by one reader and for "left out" by another
+        if value is None:
+            raise ValueError("leave it out or give a value, null is neither")
+        return value
+
 
 class Answer(BaseModel):
     """What the database answers and we pass on. New keys of a newer database are dropped, missing ones are an error."""
@@ -63,14 +71,6 @@ class LikeRequest(Content):
     liked: bool | None = LEFT_OUT
     intent: Count | None = LEFT_OUT
 
-    @field_validator("liked", "intent", mode="before")
-    @classmethod
-    def _left_out_or_said(cls, value: object) -> object:
-        # null could be taken for false by one reader and for "toggle" by another
-        if value is None:
-            raise ValueError("leave it out or give a value, null is neither")
-        return value
-
 
 class Contents(Input):
     """Many contents in one request."""
@@ -89,7 +89,8 @@ class PageQuery(Input):
     It comes from a query string, where numbers are digits.
     """
 
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = LEFT_OUT
+    # whatever it is, it is visible ASCII: Postgres refuses to even read some other characters
+    cursor: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,500}$")] | None = LEFT_OUT
     max: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_PAGE)] = 20
 
 
