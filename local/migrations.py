@@ -29,7 +29,7 @@ _TOKEN: Final = re.compile(
   | '(?:[^']|'')*'
   | "(?:[^"]|"")*"
   | (?<![\w$])(?P<quote>\$(?:[A-Za-z_]\w*)?\$).*?(?P=quote)
-  | \bbegin\s+atomic\b.*?\bend\b(?=\s*;)
+  | \bbegin\s+atomic\b.*?\bend\b(?=\s*(?:;|\Z))
   | ;
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,

@@ -105,10 +105,11 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop every part, youngest first, and then whatever a part has left behind."""
+        family = processes.descendants()
         while self._children:
             await self._children[-1].stop()
             self._children.pop()
-        await processes.end(processes.descendants(), within=2)
+        await processes.end([*family, *processes.descendants()], within=2)
         self._folder.processes.unlink(missing_ok=True)
 
     async def _spawn(self, part: Part) -> _Child:
