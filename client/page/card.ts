@@ -76,7 +76,7 @@ function activityText({ latest }: ContentState): string {
 }
 
 function showViewers(element: HTMLElement, { viewers, viewerNames }: ContentState): void {
-  const names = viewerNames ?? [];
+  const names = (viewerNames ?? []).slice(0, viewers);
   const text = viewers === 0 ? "" : `${viewers} watching`;
   const state = `${text} ${names.map(({ id }) => id).join()}`;
   if (element.dataset.state === state) return;

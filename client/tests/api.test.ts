@@ -146,9 +146,7 @@ describe("an RPC", () => {
       viewers: 1,
     };
     respond = json(200, [status, { ...status, total_likes: "many" }]);
-    expect(await api.getStatus([content])).toEqual([
-      { ...status, liked: false, intent: 0, version: 0, viewer_names: null },
-    ]);
+    expect(await api.getStatus([content])).toEqual([{ ...status, liked: false, intent: 0, version: 0 }]);
     respond = json(200, { not: "a list" });
     expect((await failure(api.getStatus([content]))).code).toBe("unexpected_answer");
   });

@@ -444,6 +444,18 @@ it("tells the heartbeat what it knows", () => {
   expect(content.seen).toEqual({ content: ref, version: 50, viewers: 3, liked: false });
 });
 
+it("keeps the names of viewers until the heartbeat brings new ones, and asks for them when their number has changed", () => {
+  const named = [{ id: uuid(3), username: "ada", displayName: null }];
+  content.applyStatus({ ...wireStatus, viewers: 1, viewer_names: named });
+  content.applyEvent({ ...event(60, 11), viewers: 2 });
+  const { viewer_names: _unsaid, ...withoutNames } = wireStatus;
+  content.applyStatus({ ...withoutNames, viewers: 2 });
+  expect(content.get()).toMatchObject({ viewers: 2, viewerNames: named });
+  expect(content.seen.viewers).toBe(1);
+  content.applyStatus({ ...wireStatus, viewers: 80, viewer_names: null });
+  expect(content.get()).toMatchObject({ viewers: 80, viewerNames: null });
+});
+
 it("is quiet when nothing that it shows has changed", () => {
   let calls = 0;
   const stop = content.subscribe(() => calls++);

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
 
 from tests.e2e.author import Author
 from tests.e2e.window import Window
 from tests.stack import Stack
 
+_DESK: ViewportSize = {"width": 1280, "height": 900}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -42,9 +43,9 @@ class Windows:
     browser: Browser
     opened: list[Window] = field(default_factory=list)
 
-    def device(self) -> BrowserContext:
+    def device(self, viewport: ViewportSize | None = None) -> BrowserContext:
         """A browser profile of its own."""
-        context = self.browser.new_context(base_url=self.stack.url)
+        context = self.browser.new_context(base_url=self.stack.url, viewport=viewport or _DESK)
         context.set_default_timeout(20_000)
         return context
 

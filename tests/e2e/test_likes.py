@@ -1,5 +1,7 @@
 """Likes between real windows: they travel, ring, roll back and stay out of a visitor's reach."""
 
+import re
+
 from playwright.sync_api import Route, expect
 
 from tests.e2e.author import Author
@@ -176,6 +178,33 @@ def test_the_heart_works_by_keyboard(windows: Windows, author: Author) -> None:
     bob.page.keyboard.press("Space")
     heart.shows(1, liked=True)
     expect(heart.button).to_have_accessible_name(f"Like post by {author.name}")
+
+
+def test_viewers_are_counted_and_named(windows: Windows, author: Author) -> None:
+    """A14, A16: whoever has the post on the screen is counted; people with a public profile are named."""
+    post = author.post("Who else is here?")
+    bob, carol, visitor = windows.open("bob"), windows.open("carol"), windows.open()
+    for window in (bob, carol, visitor):
+        watching = window.page.locator(f"[id='post:{post}'] .watching")
+        expect(watching).to_have_text(re.compile("3 watching$"), timeout=HEARTBEAT_MS)
+    expect(bob.page.locator(f"[id='post:{post}'] .watching")).to_have_attribute(
+        "title", re.compile("(@bob, @carol|@carol, @bob)"), timeout=HEARTBEAT_MS
+    )
+
+
+def test_the_page_fits_a_phone(windows: Windows, author: Author) -> None:
+    """B5: no sideways scrolling, and hearts large enough for a finger, with every line of a card filled."""
+    post = author.post("A word that is longer than any line: " + "a" * 200)
+    phone, bob = windows.open("carol", windows.device(viewport={"width": 360, "height": 740})), windows.open("bob")
+    bob.heart(post).tap()
+    phone.heart(post).shows(1, liked=False)
+    card = phone.page.locator(f"[id='post:{post}']").bounding_box()
+    heart = phone.heart(post).button.bounding_box()
+    assert card is not None
+    assert heart is not None
+    assert card["x"] + card["width"] <= 360
+    assert min(heart["width"], heart["height"]) >= 44
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_nothing_jumps_while_the_feed_comes_to_life(windows: Windows, author: Author) -> None:

@@ -43,6 +43,8 @@ interface Inside {
   failure: Failure | null;
   viewers: number;
   viewerNames: readonly Person[] | null;
+  /** The number of viewers that belongs to the names: an event may have brought a newer number, but never names. */
+  viewersNamed: number | null;
   latest: Activity | null;
 }
 
@@ -52,6 +54,7 @@ const nothing: Inside = {
   failure: null,
   viewers: 0,
   viewerNames: null,
+  viewersNamed: null,
   latest: null,
 };
 
@@ -74,7 +77,8 @@ export function createContent(ref: ContentRef, deps: TapDeps): Content {
   function applyStatus(status: Status): void {
     const counted = mergeCount(inside.model, status.total_likes, status.version);
     const { viewers, viewer_names: viewerNames } = status;
-    update({ model: mergeOwn(counted, status.liked, status.intent), viewers, viewerNames });
+    const named = viewerNames === undefined ? {} : { viewerNames, viewersNamed: viewers };
+    update({ model: mergeOwn(counted, status.liked, status.intent), viewers, ...named });
   }
 
   function applyEvent(event: LikesEvent): boolean {
@@ -108,7 +112,7 @@ export function createContent(ref: ContentRef, deps: TapDeps): Content {
     get seen() {
       const { count, own } = inside.model;
       if (!count) return { content: ref, version: null, viewers: null, liked: null };
-      return { content: ref, version: count.version, viewers: inside.viewers, liked: own.liked };
+      return { content: ref, version: count.version, viewers: inside.viewersNamed, liked: own.liked };
     },
     get stranded() {
       return inside.waitingFor === "network" ? inside.model.wish : null;

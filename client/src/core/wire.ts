@@ -33,7 +33,8 @@ export const statusShape = v.object({
   total_likes: count,
   version: countOrNone,
   viewers: countOrNone,
-  viewer_names: v.nullish(v.array(personShape), null),
+  /** Only the heartbeat tells names; null: the room is too big for them. */
+  viewer_names: v.optional(v.nullable(v.array(personShape))),
 });
 
 export const syncAnswerShape = v.object({ items: v.array(statusShape), heartbeat_ms: count });

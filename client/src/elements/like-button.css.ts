@@ -62,7 +62,7 @@ button:active svg { transform: scale(.86); }
 [part=message] {
   position: absolute; z-index: 5; inset-block-end: calc(100% + 6px); inset-inline-start: 0;
   width: max-content; max-width: min(17rem, 70vw); padding: .5em .8em; border-radius: .7em;
-  background: var(--like-message-background, #1d1d24); color: var(--like-message-color, #fff);
+  background: var(--like-message-background, light-dark(#1d1d24, #f1eff5)); color: var(--like-message-color, light-dark(#fff, #1d1d24));
   font-size: .85rem; line-height: 1.35; box-shadow: 0 6px 20px rgb(0 0 0 / .22);
 }
 [part=message][hidden] { display: none; }
