@@ -12,24 +12,28 @@ from aiohttp import web
 from local.realtime.core.hub import Hub
 from local.realtime.engine import Engine
 from local.realtime.environment import Environment, RandomIds, read_environment
+from local.realtime.patience import Patience
 from local.realtime.web import Doors
 
 
 async def serve(environment: Environment) -> None:
     """Serves until SIGTERM or SIGINT; clients are then told to come again."""
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     hub = Hub(environment.settings, environment.verifier, RandomIds(), time.time())
     engine = Engine(hub, environment.database_url, environment.max_buffer)
-    runner = web.AppRunner(Doors(engine, environment.keys).application(), access_log=None, shutdown_timeout=1)
+    patience = Patience(environment.header_timeout)
+    application = Doors(engine, environment.keys, patience).application()
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
+    doors = patience.doors(runner)
     try:
         async with engine.running():
-            site = web.TCPSite(runner, environment.host, environment.port)
-            await site.start()
+            listener = await loop.create_server(doors, environment.host, environment.port, backlog=1024)
             await stop.wait()
-            await site.stop()
+            listener.close()
     finally:
         await runner.cleanup()
 

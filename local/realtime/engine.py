@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
+import struct
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
-
-from aiohttp import web
 
 from local.realtime.core.effects import Ask, Close, Deliver, Effect
 from local.realtime.core.hub import Hub
@@ -17,6 +16,8 @@ from local.realtime.core.rest import Response
 from local.realtime.core.socket import Socket
 from local.realtime.database.adapter import ProjectDatabase
 
+LINGER_SECONDS: Final = 2.0
+CLOSE_FRAME: Final = 0x88
 MAX_BACKLOG: Final = 64  # frames of one socket that wait for an answer of the database, before reading it pauses
 
 log = logging.getLogger("realtime")
@@ -25,8 +26,8 @@ log = logging.getLogger("realtime")
 class Connection:
     """The transport of one socket. Frames are written to it as they are: the core encodes each only once."""
 
-    def __init__(self, websocket: web.WebSocketResponse, transport: asyncio.Transport, max_buffer: int) -> None:
-        self._websocket = websocket
+    def __init__(self, transport: asyncio.Transport, max_buffer: int) -> None:
+        self.closing = False
         self._transport = transport
         self._max_buffer = max_buffer
 
@@ -40,12 +41,17 @@ class Connection:
             log.warning("a client reads too slowly and is dropped")
             transport.abort()
 
-    async def close(self, code: int | None) -> None:
-        """Closes with this code, or cuts the line."""
+    def close(self, code: int | None) -> None:
+        """Says goodbye with this code and gives the client time to answer, or cuts the line.
+
+        Whoever reads the socket goes on until then: unread data at the end would turn the goodbye into a reset.
+        """
         if code is None:
             self._transport.abort()
-        else:
-            await self._websocket.close(code=code)
+        elif not self.closing:
+            self.closing = True
+            self.write(struct.pack("!BBH", CLOSE_FRAME, 2, code))
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.abort)
 
 
 class Engine:
@@ -64,6 +70,8 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._answered = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -72,21 +80,25 @@ class Engine:
             self._keep_time()
             yield
             self.do(self.hub.stop(time.time()))
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=5)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), LINGER_SECONDS + 1)
             for task in self._tasks:
                 task.cancel()
             if self._timer:
                 self._timer.cancel()
 
-    def attach(self, socket: Socket, websocket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+    def attach(self, socket: Socket, transport: asyncio.Transport) -> Connection:
         """Binds a socket of the core to its line."""
-        self._connections[socket] = Connection(websocket, transport, self._max_buffer)
+        self._connections[socket] = connection = Connection(transport, self._max_buffer)
+        self._empty.clear()
+        return connection
 
     def detach(self, socket: Socket) -> None:
         """The line is gone."""
         self._connections.pop(socket, None)
         self.do(self.hub.disconnect(socket, time.time()))
+        if not self._connections:
+            self._empty.set()
 
     async def caught_up(self, socket: Socket) -> None:
         """Waits while too many frames of a socket are still unanswered: its client may not fill the memory."""
@@ -118,8 +130,8 @@ class Engine:
                 case Ask():
                     self._start(self._ask(effect))
                 case Close(socket, code):
-                    if connection := self._connections.pop(socket, None):
-                        self._start(connection.close(code))
+                    if connection := self._connections.get(socket):
+                        connection.close(code)
         self._keep_time()
 
     async def _ask(self, ask: Ask) -> None:

@@ -44,6 +44,7 @@ class Environment:
     verifier: Verifier
     settings: Settings
     max_buffer: int
+    header_timeout: float
     keys: OpaqueKeys
 
 
@@ -57,6 +58,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         verifier=Verifier(secret, _jwks(variables.get("REALTIME_JWKS", ""))),
         settings=_settings(variables),
         max_buffer=int(variables.get("REALTIME_MAX_BUFFER_BYTES", 16 * MEGABYTE)),
+        header_timeout=int(variables.get("REALTIME_HEADER_TIMEOUT_MS", 10_000)) / 1000,
         keys=opaque_keys(secret, variables.get("REALTIME_PUBLISHABLE_KEY"), variables.get("REALTIME_SECRET_KEY")),
     )
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from local.realtime.core import rest
 from local.realtime.core.hub import Refused
@@ -13,11 +13,15 @@ from local.realtime.core.project import Project
 from local.realtime.core.questions import Steps
 from local.realtime.core.socket import Socket
 from local.realtime.core.text import Json, dumps
-from local.realtime.engine import Engine
+from local.realtime.engine import Connection, Engine
 from local.realtime.keys import OpaqueKeys
+from local.realtime.patience import Patience
 
 MAX_FRAME: Final = 5_000_000
+# An oversize frame is read to its end if it is no larger than this: only then does the goodbye reach its sender.
+MAX_BUFFERED: Final = 16_000_000
 MAX_BODY: Final = 8_000_000
+BODY_SECONDS: Final = 30.0
 TURN: Final = 32  # frames that one client may have taken before the others get their turn
 ANY_ORIGIN: Final = {"access-control-allow-origin": "*"}
 PREFLIGHT: Final = {
@@ -32,12 +36,13 @@ Handle = Callable[[Project, rest.Request], Steps[rest.Response]]
 class Doors:
     """The request handlers."""
 
-    def __init__(self, engine: Engine, keys: OpaqueKeys) -> None:
+    def __init__(self, engine: Engine, keys: OpaqueKeys, patience: Patience) -> None:
         self._engine = engine
         self._keys = keys
+        self._patience = patience
 
     def application(self) -> web.Application:
-        application = web.Application(client_max_size=MAX_BODY)
+        application = web.Application(client_max_size=MAX_BODY, middlewares=[self._patience.note])
         router = application.router
         for prefix in ("", "/realtime/v1"):
             router.add_get(f"{prefix}/websocket", self.websocket)
@@ -69,9 +74,11 @@ class Doors:
     async def _rest(self, handle: Handle, request: web.Request) -> web.Response:
         path = request.match_info
         try:
-            body = await request.read()
+            body = await asyncio.wait_for(request.read(), BODY_SECONDS)
         except web.HTTPRequestEntityTooLarge:
             return _json(413, {"errors": {"detail": "Request Entity Too Large"}}, ANY_ORIGIN)
+        except TimeoutError:
+            return _json(408, {"errors": {"detail": "Request Timeout"}}, ANY_ORIGIN)
         plain = rest.Request(
             headers=self._keys.authorization(_headers(request)),
             body=body,
@@ -92,23 +99,27 @@ class Doors:
         if isinstance(socket, Refused):
             await asyncio.sleep(hub.project.settings.connect_backoff)
             return _json(socket.status, socket.message and {"error": socket.message})
-        websocket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=MAX_FRAME + 1, timeout=5)
+        websocket = web.WebSocketResponse(autoping=False, autoclose=False, compress=False, max_msg_size=MAX_BUFFERED)
         try:
             if not websocket.can_prepare(request):
                 return web.Response(status=426, headers={"upgrade": "websocket"})
             await websocket.prepare(request)
-            await self._serve(request, websocket, socket)
+            if request.transport:
+                connection = self._engine.attach(socket, request.transport)
+                await self._serve(websocket, socket, connection)
+                if connection.closing and request.transport:
+                    request.transport.close()
         finally:
             self._engine.detach(socket)
         return websocket
 
-    async def _serve(self, request: web.Request, websocket: web.WebSocketResponse, socket: Socket) -> None:
+    async def _serve(self, websocket: web.WebSocketResponse, socket: Socket, connection: Connection) -> None:
         engine, hub, taken = self._engine, self._engine.hub, 0
-        if request.transport is None:
-            return
-        engine.attach(socket, websocket, request.transport)
         async for message in websocket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                if _is_oversize(message.data):
+                    connection.close(WSCloseCode.MESSAGE_TOO_BIG)
+                    engine.do(hub.disconnect(socket, time.time()))
                 engine.do(hub.receive(socket, message.data, time.time()))
             elif message.type in (WSMsgType.PING, WSMsgType.PONG):
                 engine.do(hub.touch(socket, time.time()))
@@ -118,6 +129,13 @@ class Doors:
             taken += 1
             if taken % TURN == 0:
                 await asyncio.sleep(0)
+
+
+def _is_oversize(data: str | bytes) -> bool:
+    size = len(data)
+    if size <= MAX_FRAME // 4 or size > MAX_FRAME or isinstance(data, bytes):
+        return size > MAX_FRAME
+    return len(data.encode()) > MAX_FRAME
 
 
 def _headers(request: web.Request) -> dict[str, str]:

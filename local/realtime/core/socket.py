@@ -40,10 +40,12 @@ class Socket:
     def receive(self, data: str | bytes) -> None:
         """Takes a frame. While a join is being answered, all frames of the socket wait."""
         self.touch()
+        if self.gone:
+            return
         if self._joining:
             self._waiting.append(data)
             self.backlog += 1
-        elif not self.gone:
+        else:
             self._take(data)
 
     def touch(self) -> None:
