@@ -328,7 +328,8 @@ begin
       announced_at = case when v_announced then v_now else a.announced_at end,
       events = a.events + v_announced::integer,
       window_ends_at = v_now + v_window,
-      settle_due_at = v_now + v_window,
+      -- What is overdue stays so, however often it is announced meanwhile: that is how heartbeats and the sweep see it.
+      settle_due_at = case when a.unsettled_since is null then v_now + v_window else coalesce(a.settle_due_at, v_now + v_window) end,
       unsettled_since = coalesce(a.unsettled_since, v_now),
       last_like_at = v_now
     where a.content_type = liking.content_type and a.content_id = liking.content_id;
