@@ -232,7 +232,8 @@ create table likes.departures (
   content_type text not null,
   content_id uuid not null,
   notification_id uuid,
-  user_id uuid
+  user_id uuid,
+  liked boolean not null default false
 );
 comment on table likes.departures is
   'What went without a call of the engine: a like with its user, or (user_id null) a whole content. Only added to, so that deleting waits for nobody; settling does the rest.';

@@ -216,9 +216,9 @@ create function likes.count_departed_like() returns trigger
 language plpgsql security definer set search_path = '' as $$ -- definer: runs below the deletion of a user
 begin
   -- Neither the slot nor the notification itself: a deletion of many likes would take their locks out of order.
-  if old.liked and coalesce(current_setting('likes.forgetting', true), '') <> 'on' then
-    insert into likes.departures (content_type, content_id, notification_id, user_id)
-    values (old.content_type, old.content_id, old.notification_id, old.user_id);
+  if (old.liked or old.notification_id is not null) and coalesce(current_setting('likes.forgetting', true), '') <> 'on' then
+    insert into likes.departures (content_type, content_id, notification_id, user_id, liked)
+    values (old.content_type, old.content_id, old.notification_id, old.user_id, old.liked);
   end if;
   return old;
 end;
@@ -414,7 +414,7 @@ begin
     -- A statement of its own: its snapshot sees what was committed while this one looked for a slot.
     select greatest(0, sum(c.likes) - (
         select count(*) from likes.departures d
-        where d.content_type = toggle_like.content_type and d.content_id = toggle_like.content_id))
+        where d.content_type = toggle_like.content_type and d.content_id = toggle_like.content_id and d.liked))
     into v_liking.total from likes.counters c
     where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id;
     insert into likes.changes (content_type, content_id, user_id, version)

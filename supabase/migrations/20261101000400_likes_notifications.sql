@@ -98,7 +98,8 @@ begin
   select array_agg(g) into v_departed from (
     select d.* from unnest(departed) d where d.notification_id is not null
     union all
-    select c.content_type, c.content_id, c.notification_id, c.user_id from unnest(changed) c where not c.liked and c.notification_id is not null) g;
+    select c.content_type, c.content_id, c.notification_id, c.user_id, false
+    from unnest(changed) c where not c.liked and c.notification_id is not null) g;
   if v_news is null and v_again is null and v_departed is null then
     return v_notices;
   end if;

@@ -125,14 +125,16 @@ create function likes.take_departures(content_type text, content_id uuid, slot i
 language plpgsql volatile set search_path = '' as $$
 declare
   v_departed likes.departures[];
+  v_likes integer;
 begin
   with departed as (
     delete from likes.departures d
     where d.content_type = take_departures.content_type and d.content_id = take_departures.content_id returning d.*)
-  select array_agg(d) into v_departed from departed d;
-  update likes.counters c set likes = c.likes - cardinality(v_departed)
-  where c.content_type = take_departures.content_type and c.content_id = take_departures.content_id and c.slot = take_departures.slot
-    and cardinality(v_departed) > 0;
+  select array_agg(d), count(*) filter (where d.liked) into v_departed, v_likes from departed d;
+  if v_likes > 0 then
+    update likes.counters c set likes = c.likes - v_likes
+    where c.content_type = take_departures.content_type and c.content_id = take_departures.content_id and c.slot = take_departures.slot;
+  end if;
   return v_departed;
 end;
 $$;
@@ -477,7 +479,7 @@ begin
     select (select count(*) from likes.content_likes l
         where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
       + (select count(*) from likes.departures d
-        where d.content_type = drift_of.content_type and d.content_id = drift_of.content_id and d.user_id is not null)
+        where d.content_type = drift_of.content_type and d.content_id = drift_of.content_id and d.liked)
       - coalesce((select sum(c.likes) from likes.counters c
         where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
 end;

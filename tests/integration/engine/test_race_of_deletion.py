@@ -48,6 +48,17 @@ def test_likes_go_with_their_user_and_shrink_count_and_notification(
     assert world.db.reconcile()["repaired"] == 0
 
 
+def test_a_like_taken_back_leaves_the_notification_although_its_user_goes_before_it_is_settled(
+    world: World, liked: tuple[Content, list[UUID]]
+) -> None:
+    content, likers = liked
+    world.db.like(likers[0], content, liked=False)
+    delete_user(world.db, likers[0])
+    sweep_until_quiet(world)
+    [notification] = world.db.notifications(content.author)["notifications"]
+    assert notification["data"]["likerCount"] == world.total(content) == 2
+
+
 def test_deleting_a_user_waits_for_no_settling(world: World, liked: tuple[Content, list[UUID]]) -> None:
     content, likers = liked
     world.db.like(world.user(), content)

@@ -61,9 +61,9 @@ class World:
     def set_limits(self, **limits: object) -> None:
         """Change settings. Unless named, the rate limit and the budget are out of the way."""
         wide = {"rate_burst": 1_000_000, "rate_per_minute": 60_000_000, "messages_per_second": 1_000_000}
-        for name, value in (wide | limits).items():
-            query = sql.SQL("update likes.settings set {} = %s").format(sql.Identifier(name))
-            self.db.connection.execute(query, [value])
+        values = wide | limits
+        assignments = [sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in values.items()]
+        self.db.connection.execute(sql.SQL("update likes.settings set {}").format(sql.SQL(", ").join(assignments)))
 
     def user(self, name: str | None = None, privacy: str = "public") -> UUID:
         user = uuid4()
