@@ -175,7 +175,7 @@ class TestBadCompany:
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
 
-    async def test_a_socket_that_dies_takes_nothing_with_it(self, connect: Connect, server: RealtimeServer) -> None:
+    async def test_a_socket_that_dies_takes_nothing_with_it(self, connect: Connect) -> None:
         watcher, dying = await connect(), await connect()
         for key, wire in (("watcher", watcher), ("dying", dying)):
             await wire.join("deaths", presence={"enabled": True, "key": key})
