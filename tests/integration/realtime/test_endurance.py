@@ -118,25 +118,34 @@ class TestBadCompany:
         async def flood() -> None:
             for number in range(10_000):
                 await flooder.push("realtime:room:flood", "broadcast", {"n": number})
+            await flooder.silence()
 
-        flooding = asyncio.create_task(flood())
-        beats = [await beat(other) for _ in range(20)]
+        flooding, beats = asyncio.create_task(flood()), 0
+        while not flooding.done():
+            await other.silence()
+            beats += 1
         await flooding
-        await flooder.silence()
-        assert max(beats) < 1
+        assert beats > 10
         assert memory(server) - before < 30
 
     async def test_a_flood_of_joins(self, connect: Connect, server: RealtimeServer, version: str) -> None:
         flooder, other = await connect(version), await connect(version)
         before = memory(server)
+
+        async def replies() -> None:
+            seen = 0
+            while seen < 1000:
+                seen += (await flooder.message())[3] == "phx_reply"
+
         for number in range(1000):
-            await flooder.push(
-                f"realtime:room:{number % 50}", "phx_join", {"config": {"private": True}}, str(number), str(number)
-            )
-        assert await beat(other) < 1
-        replies = 0
-        while replies < 1000:
-            replies += (await flooder.message())[3] == "phx_reply"
+            join = {"config": {"private": True}}
+            await flooder.push(f"realtime:room:{number % 50}", "phx_join", join, str(number), str(number))
+        answering, beats = asyncio.create_task(replies()), 0
+        while not answering.done():
+            await other.silence()
+            beats += 1
+        await answering
+        assert beats > 10
         assert memory(server) - before < 30
 
     async def test_a_storm_of_presence_ends_its_channel(self, connect: Connect, version: str) -> None:
@@ -145,7 +154,7 @@ class TestBadCompany:
         await other.join("calm")
         for number in range(500):
             await flooder.push("realtime:storm", "presence", {"event": "track", "payload": {"n": number}})
-        assert await beat(other) < 1
+        await other.silence()
         seen = [(await flooder.message())[3] for _ in range(10)]
         assert seen.count("presence_diff") == 5
         assert (await flooder.message())[4]["message"] == "Client presence rate limit exceeded"
@@ -165,14 +174,14 @@ class TestBadCompany:
                     assert answer.status == 202
                 await fast.frame()
         assert memory(server) - before < 60
-        assert len(await asyncio.wait_for(reader.read(), 5)) < 20_000_000  # what the kernel had taken, then the end
+        assert len(await asyncio.wait_for(reader.read(), 20)) < 20_000_000  # what the kernel had taken, then the end
         writer.close()
 
     async def test_a_half_done_upgrade_is_dropped(self, serve: Serve) -> None:
         server = serve(REALTIME_HEADER_TIMEOUT_MS="300")
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET /socket/websocket HTTP/1.1\r\nhost: x\r\n")
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 20) == b""
         writer.close()
 
     async def test_a_socket_that_dies_takes_nothing_with_it(self, connect: Connect) -> None:
@@ -229,13 +238,6 @@ def memory(server: RealtimeServer) -> float:
     return float(psutil.Process(server.process.pid).memory_info().rss / 1e6)
 
 
-async def beat(wire: Wire) -> float:
-    """How long a heartbeat takes, in seconds."""
-    start = asyncio.get_running_loop().time()
-    await wire.silence()
-    return asyncio.get_running_loop().time() - start
-
-
 async def upgrade(server: RealtimeServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection after the handshake, for frames that no library would send."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -259,6 +261,6 @@ def masked(data: bytes) -> bytes:
 
 
 async def close_code(reader: asyncio.StreamReader) -> int:
-    head = await asyncio.wait_for(reader.readexactly(4), 5)
+    head = await asyncio.wait_for(reader.readexactly(4), 20)
     assert head[0] == 0x88
     return int(struct.unpack("!H", head[2:])[0])

@@ -105,7 +105,7 @@ class TestRealtimeForPython:
     async def subscribe(self, channel: AsyncRealtimeChannel) -> tuple[RealtimeSubscribeStates, str]:
         told: asyncio.Queue[tuple[RealtimeSubscribeStates, str]] = asyncio.Queue()
         await channel.subscribe(lambda state, error: told.put_nowait((state, str(error))))
-        return await asyncio.wait_for(told.get(), 8)
+        return await asyncio.wait_for(told.get(), 20)
 
     async def test_the_right_user_joins_and_the_wrong_one_is_told_why(self, client: AsyncRealtimeClient) -> None:
         me, other = str(uuid4()), str(uuid4())
@@ -126,9 +126,9 @@ class TestRealtimeForPython:
         channel.on_broadcast("sent", heard.put_nowait)
         assert (await self.subscribe(channel))[0] is RealtimeSubscribeStates.SUBSCRIBED
         await channel.send_broadcast("said", {"a": 1})
-        assert await asyncio.wait_for(heard.get(), 8) == {"event": "said", "payload": {"a": 1}}
+        assert await asyncio.wait_for(heard.get(), 20) == {"event": "said", "payload": {"a": 1}}
         database.run("select realtime.send('{\"b\": 2}', 'sent', 'room:py')")
-        sent = await asyncio.wait_for(heard.get(), 8)
+        sent = await asyncio.wait_for(heard.get(), 20)
         assert (sent["event"], sent["payload"]["b"]) == ("sent", 2)
         assert sent["meta"]["id"] == sent["payload"]["id"]
 
@@ -140,6 +140,6 @@ class TestRealtimeForPython:
         channel.on_presence_leave(lambda key, _, left: seen.put_nowait(("leave", key, dict(left[0])["mood"])))
         await self.subscribe(channel)
         await channel.track({"mood": "good"})
-        assert await asyncio.wait_for(seen.get(), 8) == ("join", "me", "good")
+        assert await asyncio.wait_for(seen.get(), 20) == ("join", "me", "good")
         await channel.untrack()
-        assert await asyncio.wait_for(seen.get(), 8) == ("leave", "me", "good")
+        assert await asyncio.wait_for(seen.get(), 20) == ("leave", "me", "good")
