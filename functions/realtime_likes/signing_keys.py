@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 
 from jwt import PyJWKClient
-from jwt.exceptions import PyJWKClientConnectionError, PyJWTError
+from jwt.exceptions import PyJWKClientConnectionError, PyJWKSetError, PyJWTError
 
 from realtime_likes.errors import AuthUnavailableError, TokenInvalidError
 
@@ -34,6 +35,7 @@ class SigningKeys(PyJWKClient):
         self._clock = clock
         self._failed_at: float | None = None
         self._last_known: dict[str, Any] | None = None
+        self._failure: Exception | None = None
 
     def fetch_data(self) -> dict[str, Any]:
         """The key set from Auth, else the one known last. Raises `PyJWKClientConnectionError`."""
@@ -41,25 +43,34 @@ class SigningKeys(PyJWKClient):
             try:
                 self._last_known = super().fetch_data()
                 self._failed_at = None
-            except (PyJWTError, OSError, ValueError):
-                self._failed_at = self._clock()
+            except (PyJWTError, OSError, ValueError) as error:
+                self._failed_at, self._failure = self._clock(), error
         if self._last_known is None:
-            raise PyJWKClientConnectionError("the signing keys cannot be fetched")
+            raise PyJWKClientConnectionError("the signing keys cannot be fetched") from self._failure
         return self._last_known
 
     def key(self, kid: str) -> PyJWK:
-        """The key of this id. Raises `TokenInvalidError`, or `AuthUnavailableError` when no key is known at all."""
+        """The key of this id. Raises `TokenInvalidError`, or `AuthUnavailableError` while it cannot be known."""
         # PyJWT holds its lock while it fetches; a known key need not wait behind somebody's unknown one
         known = self._known(kid)
         if known is not None:
             return known
         try:
             return self.get_signing_key(kid)
-        except PyJWKClientConnectionError:
-            raise AuthUnavailableError from None
+        except PyJWKClientConnectionError as error:
+            # a project that still signs with its shared secret publishes no keys: then a token that names one is forged
+            if _says_that_there_are_none(error.__cause__):
+                raise TokenInvalidError from None
+            raise AuthUnavailableError from error.__cause__
         except PyJWTError:
             raise TokenInvalidError from None
 
     def _known(self, kid: str) -> PyJWK | None:
         cached = self.jwk_set_cache.get() if self.jwk_set_cache is not None else None
         return self.match_kid(cached.keys, kid) if cached is not None else None
+
+
+def _says_that_there_are_none(failure: BaseException | None) -> bool:
+    if failure is not None and isinstance(failure.__cause__, HTTPError):
+        return failure.__cause__.code in {401, 403, 404}
+    return isinstance(failure, PyJWKSetError)

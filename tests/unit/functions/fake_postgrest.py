@@ -36,6 +36,7 @@ class FakePostgrest:
         self.likes = likes
         self.faults: list[Fault] = []
         self.jwks: list[dict[str, Any]] = []
+        self.jwks_status = 200
         self.connections = 0
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.lock = threading.Lock()
@@ -102,7 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        self._reply((200, json.dumps({"keys": self.server.owner.jwks}).encode(), {"content-type": "application/json"}))
+        owner = self.server.owner
+        body = json.dumps({"keys": owner.jwks}).encode()
+        self._reply((owner.jwks_status, body, {"content-type": "application/json"}))
 
     def do_POST(self) -> None:
         owner = self.server.owner

@@ -94,7 +94,6 @@ BROKEN: list[tuple[int, bytes]] = [
     (200, b"<html>"),
     (200, b"\xff\xfe"),
     (200, b"[]"),
-    (200, b'{"keys": []}'),
     (302, b""),
 ]
 
@@ -112,6 +111,15 @@ def test_without_any_key_tokens_cannot_be_judged(jwks: Jwks, answer: tuple[int, 
     assert jwks.keys.key("old").key_id == "old"
 
 
+@pytest.mark.parametrize("answer", [(404, b"no such page"), (200, b'{"keys": []}'), (200, b'{"keys": [{"kty": "?"}]}')])
+def test_a_project_without_published_keys_has_no_tokens_signed_by_one(jwks: Jwks, answer: tuple[int, bytes]) -> None:
+    jwks.answer = answer
+    for _ in range(3):
+        with pytest.raises(TokenInvalidError):
+            jwks.keys.key("old")
+    assert jwks.fetches == 1
+
+
 @pytest.mark.parametrize("answer", BROKEN)
 def test_known_keys_outlive_an_outage_of_auth(jwks: Jwks, answer: tuple[int, bytes]) -> None:
     jwks.keys.key("old")
@@ -123,7 +131,7 @@ def test_known_keys_outlive_an_outage_of_auth(jwks: Jwks, answer: tuple[int, byt
 def test_auth_away_is_a_503_and_not_the_callers_fault(
     lambda_api: Api, postgrest: FakePostgrest, bob: str, mint: Mint
 ) -> None:
-    postgrest.jwks = []
+    postgrest.jwks_status = 502
     answer = lambda_api("likes", path="/liked", token=mint(bob, key=OLD, alg="ES256", headers={"kid": "old"}))
 
     assert (answer.status, answer.code) == (503, "auth_unavailable")
