@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
+import httpx
 from postgrest import APIError
 from realtime import RealtimeSubscribeStates
 from realtime.types import BroadcastPayload
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from supabase_auth.errors import AuthError
 from supabase_functions.errors import FunctionsHttpError
 
 from local.console import say
@@ -40,7 +42,7 @@ class Figures:
 
     likes: int = 0
     answers: list[float] = field(default_factory=list)
-    instant: list[float] = field(default_factory=list)  # tap to the event of that very tap
+    instant: list[float] = field(default_factory=list)  # tap to its own event
     gathered: list[float] = field(default_factory=list)  # tap to the batch event that has it
     notifications: int = 0
     errors: list[str] = field(default_factory=list)
@@ -69,7 +71,7 @@ class _Tap:
 class _Event:
     version: int
     arrived: float
-    user_id: str | None  # of the liker; none: a batch
+    named: frozenset[str]  # whose likes it tells of
 
 
 class Taps:
@@ -97,8 +99,10 @@ class Taps:
             self._note(tap, event)
 
     def _note(self, tap: _Tap, event: _Event) -> None:
-        figures = self._figures.instant if event.user_id == tap.user_id else self._figures.gathered
-        figures.append((event.arrived - tap.begun) * 1000)
+        # Not named are those who took a like back; what a window takes back is announced by no event of its own.
+        if tap.user_id in event.named:
+            figures = self._figures.instant if event.version == tap.version else self._figures.gathered
+            figures.append((event.arrived - tap.begun) * 1000)
 
 
 class Member:
@@ -115,9 +119,13 @@ class Member:
 
     async def live(self, feed: list[tuple[str, str]]) -> None:
         """Sign in, join the channels of what is on the screen, then tap and send heartbeats for ever."""
-        await self._client.auth.sign_in_with_password(
-            {"email": self._account["email"], "password": self._account["password"]}
-        )
+        try:
+            await self._client.auth.sign_in_with_password(
+                {"email": self._account["email"], "password": self._account["password"]}
+            )
+        except (AuthError, httpx.HTTPError) as error:
+            self._figures.errors.append(f"sign-in of {self._account['email']}: {error!r}")
+            return
         # Popular contents come first in the feed, and are on more screens.
         weights = [1 / (rank + 1) for rank in range(len(feed))]
         screen = set(self._random.choices(feed, weights, k=_SCREEN))
@@ -158,8 +166,8 @@ class Member:
                 ).execute()
                 for item in cast("Any", answer.data)["items"]:
                     self._versions[item["content_type"], item["content_id"]] = item["version"]
-            except (APIError, OSError) as error:
-                self._figures.errors.append(f"heartbeat: {error}")
+            except (APIError, httpx.HTTPError) as error:
+                self._figures.errors.append(f"heartbeat: {error!r}")
             await asyncio.sleep(_HEARTBEAT * self._random.uniform(0.9, 1.1))
 
     async def _tap(self, screen: list[tuple[str, str]]) -> None:
@@ -170,8 +178,8 @@ class Member:
             begun = time.monotonic()
             try:
                 answer = json.loads(cast("bytes", await self._client.functions.invoke("likes", {"body": body})))
-            except (FunctionsHttpError, OSError) as error:
-                self._figures.errors.append(f"like: {error}")
+            except (FunctionsHttpError, httpx.HTTPError) as error:
+                self._figures.errors.append(f"like: {error!r}")
                 continue
             self._figures.answers.append((time.monotonic() - begun) * 1000)
             if answer["changed"]:
@@ -179,10 +187,13 @@ class Member:
                 self._taps.answered(content_id, _Tap(answer["version"], begun, self._account["id"]))
 
     def _saw(self, name: str, payload: dict[str, Any]) -> None:
-        content_id = payload["contentId"] if name == "post:likes_batched" else payload["postId"]
+        if name == "post:likes_batched":
+            content_id, named = payload["contentId"], frozenset(payload["likerIds"])
+        else:
+            content_id, named = payload["postId"], frozenset([payload["userId"]])
         key = (payload["contentType"], content_id)
         self._versions[key] = max(self._versions[key], payload["version"])
-        self._taps.event(content_id, _Event(payload["version"], time.monotonic(), payload.get("userId")))
+        self._taps.event(content_id, _Event(payload["version"], time.monotonic(), named))
 
     def _notified(self, _name: str, _payload: dict[str, Any]) -> None:
         self._figures.notifications += 1
@@ -191,33 +202,42 @@ class Member:
 async def run(stack: dict[str, Any], size: int, seconds: float) -> Figures:
     """Let `size` users like for `seconds` seconds. Returns what they saw."""
     figures = Figures()
-    taps = Taps(figures)
-    accounts = [stack["users"][number % len(stack["users"])] for number in range(size)]
-    members = [Member(await _client(stack), account, figures, taps, seed) for seed, account in enumerate(accounts)]
-    feed = await _feed(await _client(stack))
-    begun = time.monotonic()
-    lives = [asyncio.create_task(member.live(feed)) for member in members]
-    try:
-        while (lived := time.monotonic() - begun) < seconds:
-            await asyncio.sleep(min(1.0, seconds - lived))
-            say(figures.line(time.monotonic() - begun))
+    # One for all: a client of its own for each would spend the first seconds on reading certificates.
+    async with httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None)) as http:
+        feed = await _feed(await _client(stack, http))
+        taps = Taps(figures)
+        members = [
+            Member(await _client(stack, http), stack["users"][seed % len(stack["users"])], figures, taps, seed)
+            for seed in range(size)
+        ]
+        lives = [asyncio.create_task(member.live(feed)) for member in members]
+        try:
+            await _watch(lives, figures, seconds)
+        finally:
             for life in lives:
-                if life.done():
-                    life.result()
-    finally:
-        for life in lives:
-            life.cancel()
-        await asyncio.gather(*lives, return_exceptions=True)
-        await asyncio.gather(*(member.leave() for member in members), return_exceptions=True)
+                life.cancel()
+            await asyncio.gather(*lives, return_exceptions=True)
+            await asyncio.gather(*(member.leave() for member in members), return_exceptions=True)
     return figures
+
+
+async def _watch(lives: list[asyncio.Task[None]], figures: Figures, seconds: float) -> None:
+    begun = time.monotonic()
+    while (lived := time.monotonic() - begun) < seconds:
+        await asyncio.sleep(min(1.0, seconds - lived))
+        say(figures.line(time.monotonic() - begun))
+        for life in lives:
+            if life.done():
+                life.result()
 
 
 def _deliver(received: Callable[[str, dict[str, Any]], None], name: str, message: BroadcastPayload) -> None:
     received(name, message["payload"])
 
 
-async def _client(stack: dict[str, Any]) -> AsyncClient:
-    return await acreate_client(stack["url"], stack["publishable_key"], AsyncClientOptions(auto_refresh_token=True))
+async def _client(stack: dict[str, Any], http: httpx.AsyncClient) -> AsyncClient:
+    options = AsyncClientOptions(auto_refresh_token=True, httpx_client=http)
+    return await acreate_client(stack["url"], stack["publishable_key"], options)
 
 
 async def _feed(client: AsyncClient) -> list[tuple[str, str]]:
