@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from tests.unit.functions.doors import Api, FrameworkDoor, LambdaDoor, forget_built_functions
+from tests.unit.functions.drain_world import World
 from tests.unit.functions.fake_likes import FakeLikes
 from tests.unit.functions.fake_postgrest import JWT_SECRET, PUBLISHABLE_KEY, SECRET_KEY, FakePostgrest
 
@@ -116,3 +117,8 @@ def bob(likes_db: FakeLikes) -> str:
 @pytest.fixture
 def bobs_token(bob: str, mint: Mint) -> str:
     return mint(bob)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
