@@ -65,6 +65,7 @@ class Channel:
     room: "RoomKey" = field(init=False)
     _waiting: deque[Inbound] = field(default_factory=deque)
     _busy: bool = False
+    _presence_key: str = ""
     _token_timer: Timer | None = None
 
     def __post_init__(self) -> None:
@@ -79,7 +80,9 @@ class Channel:
 
     @property
     def presence_key(self) -> str:
-        return self.options.presence_key
+        """Under which the channel is present; one is made for who brought none."""
+        self._presence_key = self._presence_key or self.options.presence_key or self.project.ids.presence_key()
+        return self._presence_key
 
     @property
     def hears(self) -> bool:

@@ -15,7 +15,6 @@ from local.realtime.core.text import Json, dumps
 from local.realtime.core.tokens import BadToken, Token
 
 if TYPE_CHECKING:
-    from local.realtime.core.project import Project
     from local.realtime.core.socket import Socket
 
 MAX_REPLAY: Final = 25
@@ -64,7 +63,7 @@ def join(socket: "Socket", push: Inbound) -> Steps[None]:
 
 def _admit(socket: "Socket", topic: str, push: Inbound) -> Steps[Admission | Refusal]:
     project, payload = socket.project, _dict(push.payload)
-    options = _options(payload, project)
+    options = _options(payload)
     reason = _at_the_door(socket, topic, options)
     if reason:
         return reason
@@ -200,7 +199,7 @@ def _tell_when_streaming(channel: Channel) -> Steps[None]:
     channel.system("ok", reasons.REPLICATION_READY)
 
 
-def _options(payload: dict[str, Json], project: "Project") -> Options:
+def _options(payload: dict[str, Json]) -> Options:
     """Each field that can be read; the others have their defaults."""
     config = _dict(payload.get("config"))
     broadcast, presence = _dict(config.get("broadcast")), _dict(config.get("presence"))
@@ -209,7 +208,7 @@ def _options(payload: dict[str, Json], project: "Project") -> Options:
         hear_self=_flag(broadcast.get("self")),
         ack=_flag(broadcast.get("ack")),
         replication_ready=_flag(broadcast.get("replication_ready")),
-        presence_key=_key(presence.get("key")) or project.ids.presence_key(),
+        presence_key=_key(presence.get("key")),
         presence_enabled=_flag(presence.get("enabled")),
     )
 
