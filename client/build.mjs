@@ -1,15 +1,18 @@
 // Builds the package (dist/index.js with declarations) and the demo page (dist/page: one HTML, one CSS, one script).
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const here = fileURLToPath(new URL(".", import.meta.url));
+const here = dirname(fileURLToPath(import.meta.url));
 process.chdir(here);
-rmSync("dist", { recursive: true, force: true });
+// Not all of dist: a stack that is running serves the page from it.
+rmSync("dist/types", { recursive: true, force: true });
 mkdirSync("dist/page", { recursive: true });
 
 const common = {
+  absWorkingDir: here,
   bundle: true,
   format: "esm",
   target: "es2022",

@@ -125,6 +125,27 @@ describe("notifications (A6)", () => {
     expect(notifications.get().loading).toBe(false);
   });
 
+  it("asked for by two people in turn are those of the second", async () => {
+    const held = deferred<void>();
+    gate = held.promise;
+    const asked = [notifications.refresh()];
+    notifications.reset();
+    asked.push(notifications.refresh(), notifications.refresh());
+    stored(1);
+    held.resolve();
+    await Promise.all(asked);
+    expect([ids(), unread(), notifications.get().loading]).toEqual([[uuid(1)], 1, false]);
+  });
+
+  it("asked for while more are loaded are fetched afterwards", async () => {
+    for (let n = 1; n <= 25; n++) stored(n);
+    await notifications.refresh();
+    const more = notifications.loadMore();
+    stored(26);
+    await Promise.all([notifications.refresh(), more]);
+    expect([ids()[0], unread()]).toEqual([uuid(26), 26]);
+  });
+
   it("are read at once, one or all, and other tabs are told", async () => {
     for (let n = 1; n <= 3; n++) stored(n);
     await notifications.refresh();

@@ -49,7 +49,7 @@ class Window:
     def open(cls, context: BrowserContext, username: str | None) -> Self:
         """Opens the page and waits until the feed is there and live."""
         window = cls(context.new_page())
-        window.page.on("pageerror", lambda error: window.errors.append(str(error)))
+        window.page.on("pageerror", lambda error: window.errors.append(error.stack or str(error)))
         window.page.on("console", window._note)
         window.page.goto(f"/?as={username}" if username else "/")
         expect(window.page.locator("#who")).to_have_value(username or "")

@@ -5,6 +5,7 @@ import { asLikesError, LikesError } from "./errors.js";
 import type { NotificationEvent, RemovalEvent } from "./events.js";
 import { createEmitter, createStore, type Emitter, type Readable } from "./store.js";
 import type { Failure, Notification } from "./types.js";
+import type { NotificationPage } from "./wire.js";
 
 export interface NotificationState {
   /** Newest first. */
@@ -42,44 +43,43 @@ export function createNotifications(
   const state = createStore(empty);
   const arrivals = createEmitter<Notification>();
   let cursor: string | null = null;
+  /** Changes when somebody else signs in: what was asked for before is not theirs. */
   let epoch = 0;
-  /** Events that came while a page was being fetched: the page may be older than they are. */
-  let meanwhile: (NotificationEvent | RemovalEvent)[] | null = null;
+  /** The fetch under way, with the events that came meanwhile: the page may be older than they are. */
+  let fetching: { missed: (NotificationEvent | RemovalEvent)[] } | null = null;
   let again = false;
 
   const change = (part: Partial<NotificationState>) => state.set({ ...state.get(), ...part });
 
   async function fetchPage(from: string | null): Promise<void> {
-    const askedIn = epoch;
-    meanwhile = [];
+    const mine: NonNullable<typeof fetching> = { missed: [] };
+    fetching = mine;
     change({ loading: true });
     const page = await api.getNotifications(from, PAGE).catch(asLikesError);
-    if (askedIn !== epoch) return;
-    const missed = meanwhile;
-    meanwhile = null;
-    if (page instanceof LikesError) return change({ loading: false, failure: failureOf(page) });
+    if (fetching !== mine) return;
+    fetching = null;
+    if (page instanceof LikesError) change({ loading: false, failure: failureOf(page) });
+    else show(page, from === null);
+    for (const event of mine.missed) applyToList(event);
+    if (again) await refresh();
+  }
+
+  function show(page: NotificationPage, isFirst: boolean): void {
     cursor = page.next_cursor;
-    const items = from === null ? page.notifications : merged(state.get().items, page.notifications);
+    const items = isFirst ? page.notifications : merged(state.get().items, page.notifications);
     change({ items, unread: page.unread_count, hasMore: cursor !== null, loading: false, failure: null });
-    for (const event of missed) applyToList(event);
   }
 
   async function refresh(): Promise<void> {
-    if (meanwhile) {
-      again = true;
-      return;
-    }
-    do {
-      again = false;
-      await fetchPage(null);
-    } while (again);
+    again = fetching !== null;
+    if (!fetching) await fetchPage(null);
   }
 
   function apply(event: NotificationEvent | RemovalEvent, replayed: boolean): void {
     // A replayed event tells how things were; what was read since only the server knows.
     if (replayed) return void refresh();
     const known = knows(event);
-    meanwhile?.push(event);
+    fetching?.missed.push(event);
     applyToList(event);
     // Of one that is not in the loaded page we cannot say whether it was counted: the server can.
     if (!known && !(event.kind === "notification" && event.isNew)) void refresh();
@@ -121,7 +121,7 @@ export function createNotifications(
     apply,
     readElsewhere: showRead,
     async loadMore() {
-      if (cursor !== null && !meanwhile) await fetchPage(cursor);
+      if (cursor !== null && !fetching) await fetchPage(cursor);
     },
     async markRead(ids) {
       const which = ids ?? null;
@@ -141,7 +141,7 @@ export function createNotifications(
     reset() {
       epoch += 1;
       cursor = null;
-      meanwhile = null;
+      fetching = null;
       again = false;
       state.set(empty);
     },
