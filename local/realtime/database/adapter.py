@@ -20,16 +20,17 @@ SCHEMA: Final = Path(__file__).parents[1] / "schema.sql"
 JANITOR_SECONDS: Final = 3600.0  # often enough for a laptop that was asleep
 RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 
-# Read as the superuser: whoever may join may have what was sent, row by row it is not asked again.
+# Read as the superuser: whoever may join may have what was sent, row by row it is not asked again. Messages of one
+# transaction have one time; the place in the table, to which rows are only added, keeps them apart.
 MISSED: Final = """
 select id::text, topic, private, event, payload::text, binary_payload from (
-  select * from realtime.messages
+  select *, ctid as place from realtime.messages
   where topic = %(topic)s and private and extension = 'broadcast'
     and inserted_at >= timestamp 'epoch' + %(since)s * interval '1 millisecond'
     and inserted_at < (now() at time zone 'utc') + interval '1 minute'
-  order by inserted_at desc
+  order by inserted_at desc, place desc
   limit %(limit)s
-) newest order by inserted_at
+) newest order by inserted_at, place
 """
 
 log = logging.getLogger("realtime.database")

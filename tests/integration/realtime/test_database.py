@@ -218,10 +218,11 @@ class TestReplay:
         join_ref = None if version == "1.0.0" else "1"
         assert seen[1] == [join_ref, None, f"realtime:{topic}", "broadcast", payload | meta]
 
-    async def test_at_most_25_come(self, connect: Connect, database: Database, version: str) -> None:
+    async def test_at_most_25_come_and_in_their_order(self, connect: Connect, database: Database, version: str) -> None:
         topic = f"room:{uuid4()}"
         database.run(f"select realtime.send('{{}}', n::text, '{topic}') from generate_series(1, 30) n")
-        assert len(await self.replay(connect, version, topic, 25, limit=99)) == 25
+        seen = await self.replay(connect, version, topic, 25, limit=99)
+        assert [message[4]["event"] for message in seen] == [str(number) for number in range(6, 31)]
 
     async def test_nothing_before_since_and_nothing_public(
         self, connect: Connect, database: Database, version: str
