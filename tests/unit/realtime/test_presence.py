@@ -197,6 +197,13 @@ class TestPrivate:
         client.track({})
         assert client.take_payloads() == [{"status": "error", "response": {}}]
 
+    def test_a_failure_to_ask_about_reading_is_no_grant(self, world: World, version: str) -> None:
+        client = world.client(version)
+        client.join(private=True)
+        world.policies = lambda question: Fault.POLICY if isinstance(question, ReadPolicies) else Grant(True, True)
+        client.track({})
+        assert client.take_payloads() == [{"status": "error", "response": {}}]
+
     def test_without_read_there_is_neither_state_nor_diff(self, world: World, version: str) -> None:
         world.policies = lambda _: Grant(True, False)
         client = world.client(version)

@@ -41,6 +41,16 @@ class TestTheEndOfAToken:
         world.commit(topic="other")
         assert len(client.take()) == 1
 
+    def test_a_long_lived_token_is_looked_at_now_and_then(self, world: World, version: str) -> None:
+        client = world.client(version)
+        client.join()
+        for _ in range(61):
+            world.wait(59)
+            client.send("")
+        assert client.take_events() == []
+        world.wait(1)
+        assert_ended(client, "Token has expired 0 seconds ago")
+
     def test_a_refreshed_token_lives_longer(self, world: World, version: str) -> None:
         client = world.client(version, token=mint(exp=int(START) + 20))
         client.join()
