@@ -7,7 +7,13 @@ import type { FeedItem } from "./feed.js";
 
 const FACES = 4;
 
-export function createCard(item: FeedItem, likes: Likes): HTMLElement {
+export interface Card {
+  readonly element: HTMLElement;
+  /** Ends its subscriptions. */
+  stop(): void;
+}
+
+export function createCard(item: FeedItem, likes: Likes): Card {
   const card = make("article", "card", heading(item));
   card.id = keyOf(item.ref);
   card.tabIndex = -1;
@@ -15,8 +21,9 @@ export function createCard(item: FeedItem, likes: Likes): HTMLElement {
   if (item.ref.type === "video" || item.image) card.append(picture(item));
   if (item.title) card.append(make("h2", "title", item.title));
   if (item.text) card.append(make("p", "text", item.text));
-  card.append(footer(item, likes));
-  return card;
+  const { foot, stop } = footer(item, likes);
+  card.append(foot);
+  return { element: card, stop };
 }
 
 const nameOf = ({ author }: FeedItem) => author.display_name || author.username;
@@ -51,7 +58,7 @@ function clock(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-function footer(item: FeedItem, likes: Likes): HTMLElement {
+function footer(item: FeedItem, likes: Likes): { foot: HTMLElement; stop: () => void } {
   const button = document.createElement("like-button");
   button.setAttribute("content-type", item.ref.type);
   button.setAttribute("content-id", item.ref.id);
@@ -63,9 +70,8 @@ function footer(item: FeedItem, likes: Likes): HTMLElement {
     activity.textContent = activityText(state);
     showViewers(watching, state);
   };
-  content.subscribe(show);
   show(content.get());
-  return make("footer", "foot", button, activity, watching);
+  return { foot: make("footer", "foot", button, activity, watching), stop: content.subscribe(show) };
 }
 
 function activityText({ latest }: ContentState): string {

@@ -1,7 +1,7 @@
 // The demo page: sign in as somebody, see the feed, tap hearts. Everything about likes comes from the package in src/.
 import { type ContentRef, createLikes, defineLikeElements, keyOf, type Likes } from "../src/index.js";
 import { createTabClient, startPicker } from "./auth.js";
-import { createCard } from "./card.js";
+import { type Card, createCard } from "./card.js";
 import { loadConfig } from "./config.js";
 import { startConnectionPill } from "./connection.js";
 import { byId } from "./dom.js";
@@ -45,6 +45,7 @@ function startFeed(likes: Likes, open: () => Feed): () => void {
   const list = byId("feed");
   const more = byId<HTMLButtonElement>("more");
   let feed = open();
+  let cards: Card[] = [];
 
   async function loadPage(): Promise<void> {
     const from = feed;
@@ -52,7 +53,9 @@ function startFeed(likes: Likes, open: () => Feed): () => void {
     list.setAttribute("aria-busy", "true");
     const items = await from.next();
     if (from !== feed) return;
-    list.append(...items.map((item) => createCard(item, likes)));
+    const added = items.map((item) => createCard(item, likes));
+    cards.push(...added);
+    list.append(...added.map(({ element }) => element));
     list.setAttribute("aria-busy", "false");
     more.disabled = false;
     more.hidden = items.length === 0;
@@ -64,6 +67,8 @@ function startFeed(likes: Likes, open: () => Feed): () => void {
   more.addEventListener("click", load);
   return () => {
     feed = open();
+    for (const card of cards) card.stop();
+    cards = [];
     list.replaceChildren();
     more.hidden = true;
     load();

@@ -8,6 +8,7 @@ export { LikesError } from "./core/errors.js";
 export type { LikesEvent } from "./core/events.js";
 export { createLikes, type Likes, type LikesOptions } from "./core/likes.js";
 export type { NotificationState, Notifications } from "./core/notifications.js";
+export type { Session } from "./core/session.js";
 export type { Readable } from "./core/store.js";
 export {
   type Activity,

@@ -1,5 +1,6 @@
 // The whole client over real HTTP and WebSocket, with the real supabase-js, on whatever Node runs the tests (20 and newer).
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createStore } from "../src/core/store.js";
 import type { LikesEvent, LikesOptions } from "../src/index.js";
 import { FakeBrowser } from "./fakes/browser.js";
 import { eventually, type FakeClient, FakeEnvironment, startClient } from "./fakes/client.js";
@@ -233,6 +234,19 @@ describe("the same person elsewhere", () => {
     await eventually(() => expect(elsewhere.likes.user.get()).toBe(ada.id));
     elsewhere.likes.content(ref).like();
     await eventually(() => expect(heart(one)).toMatchObject({ liked: true, total: 11, pending: false }));
+  });
+});
+
+describe("a session from elsewhere", () => {
+  it("can stand in for Supabase Auth", async () => {
+    const user = createStore<string | null | undefined>(undefined);
+    const session = { user, token: async () => tokenOf(bob), renew: async () => undefined, close: () => undefined };
+    const one = await client(undefined, { session });
+    user.set(bob.id);
+    await eventually(() => expect(tokens(`user:${bob.id}`)).toHaveLength(1));
+    one.likes.content(ref).like();
+    await eventually(() => expect(heart(one)).toMatchObject({ liked: true, pending: false }));
+    expect(server.commands).toMatchObject([{ userId: bob.id }]);
   });
 });
 

@@ -14,6 +14,7 @@ let arrived: string[];
 let told: (readonly string[] | null)[];
 let gate: Promise<void>;
 let refusal: LikesError | null;
+let muted: [string, boolean][];
 
 beforeEach(() => {
   server = new FakeServer([author], []);
@@ -21,6 +22,7 @@ beforeEach(() => {
   told = [];
   gate = Promise.resolve();
   refusal = null;
+  muted = [];
   const api = {
     async getNotifications(cursor: string | null, max: number) {
       const page = fitting(notificationPageShape, server.list(author.id, cursor, max)) as NotificationPage;
@@ -32,6 +34,9 @@ beforeEach(() => {
       await gate;
       if (refusal) throw refusal;
       return server.markRead(author.id, ids).unread_count as number;
+    },
+    async muteContent({ id }: { id: string }, isMuted: boolean) {
+      muted.push([id, isMuted]);
     },
   };
   notifications = createNotifications(api, (ids) => void told.push(ids));
@@ -175,6 +180,15 @@ describe("notifications (A6)", () => {
     await notifications.refresh();
     notifications.readElsewhere([uuid(1)]);
     expect(unread()).toBe(1);
+  });
+
+  it("of one content can be stopped and resumed", async () => {
+    await notifications.mute({ type: "post", id: uuid(500) });
+    await notifications.mute({ type: "post", id: uuid(500) }, false);
+    expect(muted).toEqual([
+      [uuid(500), true],
+      [uuid(500), false],
+    ]);
   });
 
   it("of one person are not shown to the next, nor is what was asked for before", async () => {

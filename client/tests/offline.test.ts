@@ -276,6 +276,22 @@ describe("a storage that the browser refuses", () => {
   });
 });
 
+it("runs all the same where locks are refused, but not twice where the task itself fails", async () => {
+  const refusing = { request: () => Promise.reject(new DOMException("sandboxed", "SecurityError")) };
+  const working = { request: (_name: string, task: () => Promise<void>) => task() };
+  let runs = 0;
+  const failing = async () => {
+    runs += 1;
+    throw new Error("the task");
+  };
+  for (const locks of [refusing, working] as unknown as LockManager[]) {
+    await expect(createTabs({ BroadcastChannel: null, locks }, me.id).alone("outbox", failing)).rejects.toThrow(
+      "the task",
+    );
+  }
+  expect(runs).toBe(2);
+});
+
 it("runs alone at once where there are no locks", async () => {
   const tabs = createTabs({ BroadcastChannel: null, locks: null }, me.id);
   let ran = false;

@@ -18,7 +18,10 @@ export function browserEnvironment(scope: typeof globalThis = globalThis): Envir
   const { navigator, document } = scope;
   return {
     storage: forgivingStorage(localStorageOf(scope)),
-    tabs: { BroadcastChannel: document ? scope.BroadcastChannel : null, locks: navigator?.locks ?? null },
+    // Newer Nodes have both, but no tabs.
+    tabs: document
+      ? { BroadcastChannel: scope.BroadcastChannel ?? null, locks: navigator?.locks ?? null }
+      : { BroadcastChannel: null, locks: null },
     online: () => navigator?.onLine ?? true,
     visible: () => document?.visibilityState !== "hidden",
     onChange(listener) {

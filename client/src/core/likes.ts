@@ -13,7 +13,7 @@ import { createIntents } from "./intents.js";
 import { type Lifecycle, startLifecycle } from "./lifecycle.js";
 import { createNotifications, type Notifications } from "./notifications.js";
 import { createRooms } from "./rooms.js";
-import { createSession } from "./session.js";
+import { createSession, type Session } from "./session.js";
 import { createStatusLoader } from "./statuses.js";
 import { createEmitter, type Emitter, type Readable } from "./store.js";
 import { type ConnectionState, type ContentRef, contentTopic } from "./types.js";
@@ -26,6 +26,8 @@ export interface LikesOptions {
   readonly joinsPerSecond?: number;
   readonly timeoutMs?: number;
   readonly fetch?: typeof fetch;
+  /** Who is signed in, for clients whose sessions do not come from Supabase Auth. */
+  readonly session?: Session;
   readonly clock?: Clock;
   readonly environment?: Environment;
   readonly random?: () => number;
@@ -47,7 +49,7 @@ export interface Likes {
 
 export function createLikes(options: LikesOptions): Likes {
   const { supabase, clock = systemClock, environment = browserEnvironment(), timeoutMs = 10_000 } = options;
-  const session = createSession(supabase);
+  const session = options.session ?? createSession(supabase);
   const request = options.fetch ?? ((...args: Parameters<typeof fetch>) => fetch(...args));
   const api = createApi({ supabase, session, likesUrl: options.likesUrl, fetch: request, timeoutMs });
   const connection = createConnection(clock);

@@ -4,7 +4,7 @@ import type { LikesApi } from "./api.js";
 import { asLikesError, LikesError } from "./errors.js";
 import type { NotificationEvent, RemovalEvent } from "./events.js";
 import { createEmitter, createStore, type Emitter, type Readable } from "./store.js";
-import type { Failure, Notification } from "./types.js";
+import type { ContentRef, Failure, Notification } from "./types.js";
 import type { NotificationPage } from "./wire.js";
 
 export interface NotificationState {
@@ -22,6 +22,8 @@ export interface Notifications extends Readable<NotificationState> {
   loadMore(): Promise<void>;
   /** Marks these, or all. */
   markRead(ids?: readonly string[]): Promise<void>;
+  /** Stops (or resumes) the notifications of one content's likes. Rejects with a LikesError. */
+  mute(content: ContentRef, muted?: boolean): Promise<void>;
 }
 
 export interface NotificationsInside extends Notifications {
@@ -34,7 +36,7 @@ export interface NotificationsInside extends Notifications {
 const PAGE = 20;
 const empty: NotificationState = { items: [], unread: 0, hasMore: false, loading: false, failure: null };
 
-type NotificationApi = Pick<LikesApi, "getNotifications" | "markNotificationsRead">;
+type NotificationApi = Pick<LikesApi, "getNotifications" | "markNotificationsRead" | "muteContent">;
 
 export function createNotifications(
   api: NotificationApi,
@@ -120,6 +122,7 @@ export function createNotifications(
     refresh,
     apply,
     readElsewhere: showRead,
+    mute: (content, muted = true) => api.muteContent(content, muted),
     async loadMore() {
       if (cursor !== null && !fetching) await fetchPage(cursor);
     },

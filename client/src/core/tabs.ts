@@ -29,7 +29,22 @@ export function createTabs(doors: TabDoors, userId: string): Tabs {
   return {
     tell: (message) => channel?.postMessage(message),
     heard,
-    alone: (task, run) => (doors.locks ? doors.locks.request(`${name}:${task}`, run) : run()),
+    alone: (task, run) => alone(doors.locks, `${name}:${task}`, run),
     close: () => channel?.close(),
   };
+}
+
+async function alone(locks: LockManager | null, name: string, run: () => Promise<void>): Promise<void> {
+  let started = false;
+  const start = () => {
+    started = true;
+    return run();
+  };
+  try {
+    await (locks ? locks.request(name, start) : start());
+  } catch (error) {
+    if (started) throw error;
+    // Sandboxed pages have locks that refuse.
+    await run();
+  }
 }

@@ -37,7 +37,8 @@ export class FakeLikes implements Likes {
       markNotificationsRead: async (ids: readonly string[] | null) =>
         this.server.markRead(author.id, ids).unread_count as number,
     };
-    this.notifications = createNotifications(api, () => undefined);
+    const muteContent = async () => undefined;
+    this.notifications = createNotifications({ ...api, muteContent }, () => undefined);
   }
 
   content = (ref: ContentRef) => this.contents.open(ref);
