@@ -129,10 +129,11 @@ def _refuse(project: Project, request: Request) -> Response | None:
 
 
 def _caller_token(project: Project, request: Request) -> Token | BadToken:
-    """The JWT of Authorization, with or without the word Bearer, else of apikey."""
-    text = request.headers.get("authorization") or request.headers.get("apikey", "")
-    scheme, _, credentials = text.partition(" ")
-    return project.verifier.verify(credentials if scheme.lower() == "bearer" else text, project.now)
+    """The JWT of Authorization, else of apikey; the gateway may have left out the word Bearer."""
+    given = request.headers.get("authorization", "")
+    scheme, _, credentials = given.partition(" ")
+    text = credentials if scheme.lower() == "bearer" else request.headers.get("apikey", given)
+    return project.verifier.verify(text, project.now)
 
 
 def _is_json(request: Request) -> bool:

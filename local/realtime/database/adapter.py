@@ -46,7 +46,8 @@ class ProjectDatabase:
 
     def __init__(self, url: str, changed: Callable[[Database], None], committed: Callable[[Stored], None]) -> None:
         self._url = url
-        self._changed = changed
+        self._state = Database.INITIALIZING
+        self._tell = changed
         self._committed = committed
         self._attempts = 0
         # Policies that never end must not hold a connection for ever.
@@ -69,6 +70,8 @@ class ProjectDatabase:
 
     async def answer(self, question: Question) -> Answer:
         """The answer to a question of the core; a failure is an answer, too."""
+        if self._state is not Database.UP:
+            return Fault.INITIALIZING if self._state is Database.INITIALIZING else Fault.UNAVAILABLE
         try:
             async with self._pool.connection() as connection:
                 return await _ask(connection, question)
@@ -83,10 +86,15 @@ class ProjectDatabase:
                 await self._prepare()
                 await stream(self._url, self._started, self._committed)
             except (psycopg.Error, PoolTimeout, OSError) as error:
-                log.warning("no stream of messages: %s", error)
+                if not self._attempts:  # the first of an outage tells it all
+                    log.warning("no stream of messages: %s", error)
             self._changed(Database.DOWN)
             await asyncio.sleep(RETRY_SECONDS[min(self._attempts, len(RETRY_SECONDS) - 1)])
             self._attempts += 1
+
+    def _changed(self, state: Database) -> None:
+        self._state = state
+        self._tell(state)
 
     def _started(self) -> None:
         self._attempts = 0

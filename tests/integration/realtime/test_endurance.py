@@ -77,10 +77,13 @@ class TestDatabaseRestart:
         while refused != UNAVAILABLE:  # the end of the stream has to arrive first
             refused = (await wire.join("room:2", ref="2"))["response"]["reason"]
         assert not server.healthy()
+        assert await post_private(server) == (422, '{"message":"Tenant database unavailable"}')
         database.start()
         await asyncio.to_thread(wait_until, server.healthy)
         database.run("select realtime.send('{}', 'again', 'room:1')")
         assert "again" in str(await wire.frame())
+        assert await post_private(server) == (202, "")
+        assert "posted" in str(await wire.frame())
         assert (await wire.join("room:2", private=True, ref="2"))["status"] == "ok"
 
     async def test_a_server_may_start_before_its_database(self, database: Database, connect: Connect) -> None:
@@ -231,6 +234,15 @@ class TestLimits:
         )
         assert refused.returncode == 1
         assert refused.stderr == b"realtime: bad setting REALTIME_PLAN is 'golden', not one of off, free, pro, team\n"
+
+
+async def post_private(server: RealtimeServer) -> tuple[int, str]:
+    url, headers = (
+        f"{server.url}/api/broadcast/room:1/events/posted?private=true",
+        {"authorization": f"Bearer {mint()}"},
+    )
+    async with aiohttp.ClientSession() as session, session.post(url, headers=headers, json={}) as answer:
+        return answer.status, await answer.text()
 
 
 def memory(server: RealtimeServer) -> float:

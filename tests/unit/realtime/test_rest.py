@@ -50,6 +50,7 @@ class TestAuthorization:
             ({"authorization": "Bearer"}, 401),
             ({"authorization": "Bearer x"}, 401),
             ({"authorization": f"Basic {mint()}"}, 401),
+            ({"authorization": "Basic x", "apikey": mint()}, 202),
             ({"authorization": f"Bearer {mint(exp=1)}"}, 401),
             ({"authorization": f"Bearer {mint(role=None)}"}, 401),
             ({"authorization": "Bearer x", "apikey": mint()}, 401),
