@@ -5,7 +5,6 @@ import asyncio
 import sys
 from pathlib import Path
 
-from local.console import say
 from local.errors import StackError
 from local.settings import Settings
 from local.stack import run
@@ -18,7 +17,7 @@ def main() -> int:
     try:
         asyncio.run(run(_settings()))
     except StackError as error:
-        say(f"Error: {error}")
+        sys.stderr.write(f"Error: {error}\n")
         return 1
     return 0
 

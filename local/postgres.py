@@ -130,9 +130,8 @@ async def _initialise(cluster: Cluster) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     password = cluster.data.with_name("password")
     password.write_text(DATABASE_PASSWORD)
-    password.chmod(
-        0o644
-    )  # The folder around it is private, the account is not always ours, and the password is no secret.
+    # Readable for the account, which is not always ours. The folder around it is private, the password no secret.
+    password.chmod(0o644)
     process = await asyncio.create_subprocess_exec(
         *cluster.disguise,
         *(str(cluster.binaries / "initdb"), "-D", str(draft), "-U", SUPERUSER, f"--pwfile={password}"),

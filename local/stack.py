@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
+from typing import TypeVar
 
 from local import database, parts, postgres, processes, queues, schedule
 from local.console import say
@@ -14,6 +15,8 @@ from local.database import User
 from local.folder import StateFolder, locked
 from local.settings import FUNCTIONS, HOST, JWT_SECRET, PUBLISHABLE_KEY, SECRET_KEY, Settings
 from local.supervisor import Supervisor
+
+Result = TypeVar("Result")
 
 
 async def run(settings: Settings) -> None:
@@ -52,7 +55,7 @@ async def _tidy(settings: Settings, folder: StateFolder) -> None:
 async def _live(settings: Settings, folder: StateFolder, supervisor: Supervisor) -> None:
     begun = time.monotonic()
     say(f"Starting the local stack in {folder.path}")
-    users, queue_url = await _start(settings, folder, supervisor)
+    users, queue_url = await _unless_a_part_dies(supervisor, _start(settings, folder, supervisor))
     folder.describe(_description(settings, users, queue_url))
     _announce(settings, folder, users, time.monotonic() - begun)
     drain = f"http://{HOST}:{settings.ports.functions}/drain"
@@ -108,6 +111,20 @@ def _announce(settings: Settings, folder: StateFolder, users: list[User], second
         say(f"  sign in as       {', '.join(user.email for user in users[:3])} (password {users[0].password})")
     say(f"  logs             {folder.logs}")
     say("  Ctrl-C stops everything.")
+
+
+async def _unless_a_part_dies(supervisor: Supervisor, work: Coroutine[None, None, Result]) -> Result:
+    """The result of the work. If it fails and a part turns out to be dead, that is what is raised: it is the cause."""
+    task, death = asyncio.create_task(work), asyncio.create_task(supervisor.watch())
+    try:
+        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done() and task.exception() is not None:
+            await asyncio.wait({death}, timeout=1)
+        return death.result() if death.done() else task.result()
+    finally:
+        task.cancel()
+        death.cancel()
+        await asyncio.wait({task, death})
 
 
 async def _together(*work: Coroutine[None, None, None]) -> None:

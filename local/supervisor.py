@@ -99,7 +99,7 @@ class Supervisor:
             StackError: always; it names the part, how it ended and its log.
         """
         await self._death.wait()
-        # Of several that died together the youngest is a victim: what it depends on was started before it.
+        # Of several that died together the oldest is the cause: each part depends on older ones only.
         first = next(child for child in self._children if child.ended.done())
         raise StackError(f"{first.obituary}. Everything else was stopped.")
 

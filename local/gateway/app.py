@@ -10,7 +10,7 @@ from yarl import URL
 
 from local.gateway import cors, page
 from local.gateway.config import GatewayConfig
-from local.gateway.forward import Forward, end_to_end, forward, iso_times, new_session
+from local.gateway.forward import Forward, end_to_end, failure, forward, iso_times, new_session
 from local.gateway.keys import KeyRing
 from local.gateway.tunnel import Tunnels, is_upgrade
 
@@ -67,7 +67,7 @@ class Gateway:
         try:
             return await self._tunnels.join(request, self._socket(request))
         except OSError:
-            raise web.HTTPServiceUnavailable(text="Realtime is not running: see its log in .local/logs.\n") from None
+            return failure(request, 503, "is not running")
 
     async def functions(self, request: web.Request) -> web.StreamResponse:
         """Our functions, untouched: they answer CORS by themselves."""

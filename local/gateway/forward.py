@@ -59,9 +59,9 @@ async def forward(session: aiohttp.ClientSession, request: web.Request, what: Fo
             request.method, what.target, headers=what.headers, data=body, allow_redirects=False
         )
     except aiohttp.ClientConnectorError:
-        return _failure(request, 503, "is not running", what)
+        return failure(request, 503, "is not running")
     except (aiohttp.ClientError, OSError):
-        return _failure(request, 502, "broke off before it answered", what)
+        return failure(request, 502, "broke off before it answered")
     async with answer:
         return await _pass_back(request, answer, what)
 
@@ -99,9 +99,9 @@ async def _pass_back_rewritten(request: web.Request, response: web.StreamRespons
     return response
 
 
-def _failure(request: web.Request, status: int, what_happened: str, what: Forward) -> web.Response:
+def failure(request: web.Request, status: int, what_happened: str) -> web.Response:
+    """The answer of a part that cannot answer itself, readable for any page."""
     part = "/".join(request.path.split("/")[1:3])
     message = f"The part of the local stack behind /{part} {what_happened}: see its log in .local/logs."
-    response = web.json_response({"code": "upstream_unavailable", "message": message}, status=status)
-    what.adjust(response.headers)
-    return response
+    headers = {"Access-Control-Allow-Origin": "*"}
+    return web.json_response({"code": "upstream_unavailable", "message": message}, status=status, headers=headers)

@@ -45,13 +45,16 @@ class Tunnels:
         """Send the request to `target` with its headers unchanged, and hand everything across until either side closes.
 
         Raises:
-            OSError: nothing listens at the target. The client has not been answered then.
+            OSError: nothing listens at the target, or the client has gone. It has not been answered then.
         """
         loop = asyncio.get_running_loop()
         client, server_protocol = _transport(request), request.protocol
         part, _ = await loop.create_connection(
             lambda: _End(client, lambda _: None), str(target.host), target.explicit_port or 80
         )
+        if client.is_closing():
+            part.close()
+            raise ConnectionResetError("the client has gone")
         closed = loop.create_future()
 
         def on_close(exc: Exception | None) -> None:

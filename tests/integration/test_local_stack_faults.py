@@ -162,6 +162,19 @@ def test_a_broken_migration_is_named_and_leaves_nothing(tmp_path: Path) -> None:
         assert database.execute("select to_regclass('public.more')").fetchone() == (None,)
 
 
+def test_a_database_that_dies_under_a_migration_is_named(tmp_path: Path) -> None:
+    migrations = tmp_path / "supabase" / "migrations"
+    migrations.mkdir(parents=True)
+    (migrations / "20260101000000_slow.sql").write_text("select pg_sleep(60);")
+    with StackProcess(tmp_path / "state", ["--supabase", str(migrations.parent)]) as process:
+        while "auth" not in process.output:
+            time.sleep(0.02)
+        children = psutil.Process(process.pid).children()
+        next(child for child in children if child.name() == "postgres").kill()
+        assert process.wait() == 1
+        assert process.output.splitlines()[-1].startswith("Error: postgres was killed by SIGKILL; its log is ")
+
+
 def complaint(process: StackProcess) -> str:
     """What a start that fails says in the end."""
     process.start()
