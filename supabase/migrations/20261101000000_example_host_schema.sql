@@ -93,7 +93,7 @@ begin
   return new;
 end;
 $$;
-revoke execute on function public.create_profile() from public, anon, authenticated;
+revoke execute on function public.create_profile() from public, anon, authenticated, service_role;
 create trigger users_create_profile after insert on auth.users for each row execute function public.create_profile();
 
 create function public.touch_updated_at() returns trigger language plpgsql set search_path = '' as $$
@@ -102,7 +102,7 @@ begin
   return new;
 end;
 $$;
-revoke execute on function public.touch_updated_at() from public, anon, authenticated;
+revoke execute on function public.touch_updated_at() from public, anon, authenticated, service_role;
 -- Column lists, since a count that follows the likes is no edit.
 create trigger users_touch before update on public.users for each row execute function public.touch_updated_at();
 create trigger posts_touch before update of content, post_type, image_url on public.posts
@@ -127,7 +127,7 @@ begin
 end;
 $$;
 comment on function public.can_see_author is 'Whether a viewer (null: a visitor) may see what the author publishes.';
-revoke execute on function public.can_see_author(uuid, uuid) from public, anon, authenticated;
+revoke execute on function public.can_see_author(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.can_see_author(uuid, uuid) to anon, authenticated, service_role;
 
 alter table public.users enable row level security;

@@ -442,7 +442,7 @@ end;
 $$;
 comment on function public.toggle_like is
   'Sets (liked given) or toggles (liked null) a user''s like in one transaction with its event. wake_after_ms: send a wake-up for the drain, to arrive then.';
-revoke execute on function public.toggle_like(uuid, text, uuid, boolean, bigint) from public, anon, authenticated;
+revoke execute on function public.toggle_like(uuid, text, uuid, boolean, bigint) from public, anon, authenticated, service_role;
 grant execute on function public.toggle_like(uuid, text, uuid, boolean, bigint) to service_role;
 
 revoke execute on all functions in schema likes from public;

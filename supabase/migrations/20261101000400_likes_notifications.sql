@@ -309,10 +309,10 @@ end;
 $$;
 comment on function public.set_like_notifications is 'Turns the caller''s like notifications on or off.';
 
-revoke execute on function public.get_notifications(text, integer) from public, anon, authenticated;
-revoke execute on function public.mark_notifications_read(uuid[]) from public, anon, authenticated;
-revoke execute on function public.mute_content(text, uuid, boolean) from public, anon, authenticated;
-revoke execute on function public.set_like_notifications(boolean) from public, anon, authenticated;
+revoke execute on function public.get_notifications(text, integer) from public, anon, authenticated, service_role;
+revoke execute on function public.mark_notifications_read(uuid[]) from public, anon, authenticated, service_role;
+revoke execute on function public.mute_content(text, uuid, boolean) from public, anon, authenticated, service_role;
+revoke execute on function public.set_like_notifications(boolean) from public, anon, authenticated, service_role;
 grant execute on function public.get_notifications(text, integer) to authenticated;
 grant execute on function public.mark_notifications_read(uuid[]) to authenticated;
 grant execute on function public.mute_content(text, uuid, boolean) to authenticated;

@@ -533,10 +533,10 @@ end;
 $$;
 comment on function public.prune_likes is 'Deletes what nothing needs any more: likes long taken back, silent viewers, old notifications.';
 
-revoke execute on function public.settle_likes(jsonb) from public, anon, authenticated;
-revoke execute on function public.unsettled_likes(integer) from public, anon, authenticated;
-revoke execute on function public.reconcile_like_counts(integer) from public, anon, authenticated;
-revoke execute on function public.prune_likes() from public, anon, authenticated;
+revoke execute on function public.settle_likes(jsonb) from public, anon, authenticated, service_role;
+revoke execute on function public.unsettled_likes(integer) from public, anon, authenticated, service_role;
+revoke execute on function public.reconcile_like_counts(integer) from public, anon, authenticated, service_role;
+revoke execute on function public.prune_likes() from public, anon, authenticated, service_role;
 grant execute on function public.settle_likes(jsonb) to service_role;
 grant execute on function public.unsettled_likes(integer) to service_role;
 grant execute on function public.reconcile_like_counts(integer) to service_role;

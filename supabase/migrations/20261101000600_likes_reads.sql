@@ -267,13 +267,13 @@ $$;
 comment on function public.sync_viewing is
   'The heartbeat: names what is on the caller''s screen with the versions it knows; answers what changed. Counts viewers and heals missed events.';
 
-revoke execute on function public.get_like_status(jsonb) from public, anon, authenticated;
-revoke execute on function public.get_user_liked_content(text, text, integer) from public, anon, authenticated;
-revoke execute on function public.get_content_likers(text, uuid, text, integer) from public, anon, authenticated;
-revoke execute on function public.get_content_author(text, uuid) from public, anon, authenticated;
-revoke execute on function public.get_content_authors(jsonb) from public, anon, authenticated;
-revoke execute on function public.get_last_seen(uuid[]) from public, anon, authenticated;
-revoke execute on function public.sync_viewing(uuid, jsonb, text) from public, anon, authenticated;
+revoke execute on function public.get_like_status(jsonb) from public, anon, authenticated, service_role;
+revoke execute on function public.get_user_liked_content(text, text, integer) from public, anon, authenticated, service_role;
+revoke execute on function public.get_content_likers(text, uuid, text, integer) from public, anon, authenticated, service_role;
+revoke execute on function public.get_content_author(text, uuid) from public, anon, authenticated, service_role;
+revoke execute on function public.get_content_authors(jsonb) from public, anon, authenticated, service_role;
+revoke execute on function public.get_last_seen(uuid[]) from public, anon, authenticated, service_role;
+revoke execute on function public.sync_viewing(uuid, jsonb, text) from public, anon, authenticated, service_role;
 grant execute on function public.get_like_status(jsonb) to anon, authenticated, service_role;
 grant execute on function public.get_user_liked_content(text, text, integer) to authenticated;
 grant execute on function public.get_content_likers(text, uuid, text, integer) to anon, authenticated, service_role;

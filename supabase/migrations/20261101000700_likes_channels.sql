@@ -34,7 +34,7 @@ create policy messages_insert_likes_presence on realtime.messages for insert to 
   with check (realtime.messages.extension = 'presence' and (select likes.can_be_present(realtime.topic())));
 
 grant usage on schema likes to anon, authenticated, service_role;
-revoke execute on function likes.can_receive(text) from public, anon, authenticated;
-revoke execute on function likes.can_be_present(text) from public, anon, authenticated;
+revoke execute on function likes.can_receive(text) from public, anon, authenticated, service_role;
+revoke execute on function likes.can_be_present(text) from public, anon, authenticated, service_role;
 grant execute on function likes.can_receive(text) to anon, authenticated;
 grant execute on function likes.can_be_present(text) to anon, authenticated;

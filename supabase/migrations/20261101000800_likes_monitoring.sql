@@ -57,7 +57,7 @@ language sql stable security definer set search_path = '' as $$ -- definer: API 
     'missed_events', (select coalesce(sum(r.missed), 0) from likes.rooms r))
 $$;
 comment on function public.like_metrics is 'The figures of schema monitoring in one flat object, for the functions'' metrics.';
-revoke execute on function public.like_metrics() from public, anon, authenticated;
+revoke execute on function public.like_metrics() from public, anon, authenticated, service_role;
 grant execute on function public.like_metrics() to service_role;
 
 revoke execute on all functions in schema likes from public;

@@ -1,0 +1,48 @@
+-- What Supabase's own advisors (splinter) look for, in what is ours.
+begin;
+select plan(8);
+
+create temporary view ours as
+  select p.oid, n.nspname, p.proname, p.prosecdef, p.proconfig, p.prosrc, p.prokind
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+  where n.nspname in ('likes', 'monitoring')
+    or (n.nspname = 'public' and p.proname in (
+      'toggle_like', 'settle_likes', 'unsettled_likes', 'reconcile_like_counts', 'prune_likes', 'like_metrics', 'get_like_status',
+      'get_user_liked_content', 'get_content_likers', 'get_content_author', 'get_content_authors', 'sync_viewing', 'get_notifications',
+      'mark_notifications_read', 'mute_content', 'set_like_notifications', 'get_last_seen', 'create_profile', 'touch_updated_at',
+      'can_see_author'));
+
+select cmp_ok((select count(*) from ours), '>', 60::bigint, 'the functions are found');
+select is_empty(
+  $$select nspname || '.' || proname from ours where not coalesce(proconfig @> array['search_path=""'], false)$$,
+  'every function pins search_path to nothing');
+select is_empty(
+  $$select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('likes', 'public') and c.relkind in ('r', 'p') and not c.relrowsecurity$$,
+  'every table has row level security');
+select is_empty(
+  $$select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('likes', 'monitoring') and c.relkind = 'v' and not coalesce(c.reloptions @> array['security_invoker=true'], false)$$,
+  'every view asks with the rights of its reader');
+select is_empty(
+  $$select conrelid::regclass, conname from pg_constraint k
+    where k.contype = 'f' and k.connamespace in ('likes'::regnamespace, 'public'::regnamespace)
+      and not exists (
+        select from pg_index i where i.indrelid = k.conrelid and i.indkey::int2[] @> k.conkey and i.indkey[0] = any (k.conkey))
+      and k.conrelid::regclass::text not in ('likes.content_likes')$$,
+  'every foreign key has an index (that of content_likes starts with the content, and one on the user follows)');
+select isnt_empty(
+  $$select from pg_indexes where schemaname = 'likes' and tablename = 'content_likes' and indexdef like '%(user_id,%'$$,
+  'the likes of a user can be found by index');
+select is_empty(
+  $$select indrelid::regclass, array_agg(indexrelid::regclass) from pg_index i join pg_class c on c.oid = i.indrelid
+    where c.relnamespace in ('likes'::regnamespace, 'public'::regnamespace)
+    group by indrelid, indkey::text, indclass::text, coalesce(indpred::text, ''), indoption::text having count(*) > 1$$,
+  'no two indexes are the same');
+select is_empty(
+  $$select nspname || '.' || proname from ours
+    where nspname = 'public' and obj_description(oid, 'pg_proc') is null and proname not in ('create_profile', 'touch_updated_at')$$,
+  'every function of the API says what it does');
+
+select * from finish();
+rollback;
