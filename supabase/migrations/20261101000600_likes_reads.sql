@@ -1,18 +1,27 @@
 -- Reads and the heartbeat. They return the announced pair (total, version) and never mint a version of their own.
 
 create function public.get_like_status(items jsonb) returns jsonb
-language sql stable security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'content_type', i.content_type, 'content_id', i.content_id,
-    'liked', coalesce(l.liked, false), 'intent', coalesce(l.intent, 0),
-    'total_likes', coalesce(a.announced_total, 0), 'version', coalesce(a.announced_version, 0),
-    'viewers', likes.viewers_of(i.content_type, i.content_id, s))), '[]')
-  from likes.settings s
-  cross join likes.parse_items(get_like_status.items) i
-  left join likes.activity a on a.content_type = i.content_type and a.content_id = i.content_id
-  left join likes.content_likes l
-    on l.content_type = i.content_type and l.content_id = i.content_id and l.user_id = (select auth.uid())
-  where likes.can_view((select auth.uid()), i.content_type, i.content_id)
+language plpgsql stable security definer set search_path = '' -- definer: API roles have no access to the engine's tables
+-- As in toggle_like: lookups by key, plans kept.
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+declare
+  v_user_id uuid := (select auth.uid());
+  v_max_viewers integer := (select s.max_connections from likes.settings s);
+  v_seen_since timestamptz := likes.viewers_seen_since((select s from likes.settings s));
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'content_type', i.content_type, 'content_id', i.content_id,
+      'liked', coalesce(l.liked, false), 'intent', coalesce(l.intent, 0),
+      'total_likes', coalesce(a.announced_total, 0), 'version', coalesce(a.announced_version, 0),
+      'viewers', coalesce(least(r.viewers, v_max_viewers), 0))), '[]')
+    from likes.parse_items(get_like_status.items) i
+    left join likes.activity a on a.content_type = i.content_type and a.content_id = i.content_id
+    left join likes.content_likes l on l.content_type = i.content_type and l.content_id = i.content_id and l.user_id = v_user_id
+    left join likes.rooms r
+      on r.content_type = i.content_type and r.content_id = i.content_id and r.counted_at > v_seen_since
+    where likes.can_view(v_user_id, i.content_type, i.content_id));
+end;
 $$;
 comment on function public.get_like_status is 'Like state and count of the contents (100 at most) that the caller may see.';
 
@@ -224,6 +233,13 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('content_type', p.content_type, 'content_id', p.content_id)), '[]') into v_keys
   from likes.parse_items(sync_viewing.items) p
   where likes.can_view(v_user_id, p.content_type, p.content_id);
+  if exists (
+    select from jsonb_array_elements(sync_viewing.items) i
+    where coalesce(i ->> 'version', '0') !~ '^\d{1,18}$' or coalesce(i ->> 'viewers', '0') !~ '^\d{1,9}$'
+      or coalesce(jsonb_typeof(i -> 'liked'), 'null') not in ('boolean', 'null'))
+  then
+    perform likes.refuse(400, 'invalid_request', 'version and viewers must be whole numbers or null, liked true, false or null.');
+  end if;
   perform likes.note_viewer(sync_viewing.viewer_id, v_user_id, array(
     select likes.content_hash(k.content_type, k.content_id) from jsonb_to_recordset(v_keys) k (content_type text, content_id uuid)
     order by 1), sync_viewing.connection, v_now);
@@ -245,7 +261,10 @@ begin
         and a.announced_at < v_now - interval '2 seconds', false) as is_missed,
       i.version as known_version, i.viewers as known_viewers, i.liked as known_liked
     from jsonb_to_recordset(v_keys) k (content_type text, content_id uuid)
-    join jsonb_to_recordset(sync_viewing.items) i (content_type text, content_id uuid, version bigint, viewers integer, liked boolean)
+    join (
+      select distinct on (i.content_type, i.content_id) i.*
+      from jsonb_to_recordset(sync_viewing.items) i (content_type text, content_id uuid, version bigint, viewers integer, liked boolean)
+      order by i.content_type, i.content_id) i
       on i.content_type = k.content_type and i.content_id = k.content_id
     left join likes.activity a on a.content_type = k.content_type and a.content_id = k.content_id
     left join likes.rooms r on r.content_type = k.content_type and r.content_id = k.content_id
