@@ -35,7 +35,9 @@ begin
   from (
     select c.user_id, c.changed_at, coalesce(p.is_private, true) as is_private,
       row_number() over (order by c.changed_at desc, c.user_id desc) as place
-    from unnest(changed) c left join likes.profiles p on p.user_id = c.user_id where c.liked) c;
+    from unnest(changed) c left join likes.profiles p on p.user_id = c.user_id
+    -- Whom the author has blocked since is counted, and named to nobody.
+    where c.liked and not exists (select from likes.blocks b where b.author_id = announce_batch.author_id and b.user_id = c.user_id)) c;
   if not likes.send_event(
       likes.batch_event(activity.content_type, activity.content_id, author_id, v_public, v_count,
         total >= activity.announced_total, total, v_version, viewers, moment),
