@@ -112,23 +112,39 @@ create trigger videos_touch before update of title, description, video_url, thum
 
 create function public.can_see_author(viewer_id uuid, author_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$ -- definer: looks past the caller's own row policies
+declare
+  v_privacy text;
 begin
-  return coalesce(can_see_author.viewer_id = can_see_author.author_id, false) or (
-    not exists (
-      select from public.user_blocks b
-      where b.blocker_id = can_see_author.author_id and b.blocked_id = can_see_author.viewer_id)
-    and exists (
-      select from public.users u
-      where u.id = can_see_author.author_id and (
-        u.privacy_level = 'public'
-        or (u.privacy_level = 'friends' and exists (
-          select from public.friendships f
-          where f.user_id = u.id and f.friend_id = can_see_author.viewer_id)))));
+  if can_see_author.viewer_id = can_see_author.author_id then
+    return true;
+  end if;
+  select u.privacy_level into v_privacy from public.users u where u.id = can_see_author.author_id;
+  if can_see_author.viewer_id is null then
+    return coalesce(v_privacy = 'public', false);
+  end if;
+  perform from public.user_blocks b where b.blocker_id = can_see_author.author_id and b.blocked_id = can_see_author.viewer_id;
+  if found then
+    return false;
+  elsif v_privacy = 'friends' then
+    perform from public.friendships f where f.user_id = can_see_author.author_id and f.friend_id = can_see_author.viewer_id;
+    return found;
+  end if;
+  return coalesce(v_privacy = 'public', false);
 end;
 $$;
 comment on function public.can_see_author is 'Whether a viewer (null: a visitor) may see what the author publishes.';
 revoke execute on function public.can_see_author(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.can_see_author(uuid, uuid) to anon, authenticated, service_role;
+
+-- For policies, which run as the caller. Who asks is taken from the token: nobody learns what others may see, hence whom others have blocked.
+create function public.can_see(author_id uuid) returns boolean
+language plpgsql stable security definer set search_path = '' as $$ -- definer: can_see_author is closed to API roles
+begin
+  return public.can_see_author((select auth.uid()), can_see.author_id);
+end;
+$$;
+comment on function public.can_see is 'Whether the caller may see what an author publishes.';
+revoke execute on function public.can_see(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.can_see(uuid) to anon, authenticated;
 
 alter table public.users enable row level security;
 alter table public.friendships enable row level security;
@@ -161,14 +177,14 @@ create policy user_blocks_insert_own on public.user_blocks for insert to authent
 create policy user_blocks_delete_own on public.user_blocks for delete to authenticated using (blocker_id = (select auth.uid()));
 
 create policy posts_select_visible on public.posts for select to anon, authenticated
-  using (public.can_see_author((select auth.uid()), user_id));
+  using (public.can_see(user_id));
 create policy posts_insert_own on public.posts for insert to authenticated with check (user_id = (select auth.uid()));
 create policy posts_update_own on public.posts for update to authenticated
   using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
 create policy posts_delete_own on public.posts for delete to authenticated using (user_id = (select auth.uid()));
 
 create policy videos_select_visible on public.videos for select to anon, authenticated
-  using ((status = 'ready' or user_id = (select auth.uid())) and public.can_see_author((select auth.uid()), user_id));
+  using ((status = 'ready' or user_id = (select auth.uid())) and public.can_see(user_id));
 create policy videos_insert_own on public.videos for insert to authenticated with check (user_id = (select auth.uid()));
 create policy videos_update_own on public.videos for update to authenticated
   using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));

@@ -13,12 +13,12 @@ comment on view likes.profiles is 'How people are named. The likes of private pe
 
 create function likes.can_view(user_id uuid, content_type text, content_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$ -- definer: the tables of the host are closed to the caller
+declare
+  v_author_id uuid;
 begin
-  return (
-    select exists (
-      select from likes.likeable c
-      where c.content_type = can_view.content_type and c.content_id = can_view.content_id and c.is_available
-        and public.can_see_author(can_view.user_id, c.author_id)));
+  select c.author_id into v_author_id from likes.likeable c
+  where c.content_type = can_view.content_type and c.content_id = can_view.content_id and c.is_available;
+  return found and public.can_see_author(can_view.user_id, v_author_id);
 end;
 $$;
 comment on function likes.can_view is 'Whether a user (null: a visitor) may see a content, hence like it, read its count and join its channel.';

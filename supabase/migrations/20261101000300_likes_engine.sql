@@ -48,7 +48,7 @@ end;
 $$;
 
 create function likes.parse_items(items jsonb) returns table (content_type text, content_id uuid)
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable rows 10 set search_path = '' as $$ -- few rows, so that what joins them looks each up by key
 declare
   v_known text[] := (select s.content_types from likes.settings s);
 begin
@@ -153,16 +153,26 @@ end;
 $$;
 comment on function likes.window_of is 'How long likes are gathered for one event: no content outspends its share of the budget.';
 
-create function likes.viewers_of(content_type text, content_id uuid, settings likes.settings) returns integer
-language plpgsql stable set search_path = '' as $$
+create function likes.viewers_seen_since(settings likes.settings) returns timestamptz
+language plpgsql volatile set search_path = '' as $$
 begin
-  return (
-    select coalesce((
-      select least(r.viewers, settings.max_connections) from likes.rooms r
-      where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
-        and r.counted_at > likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0)), 0));
+  return likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0);
 end;
 $$;
+comment on function likes.viewers_seen_since is 'How old a count of viewers may be; an older one stands for nobody.';
+
+create function likes.viewers_of(content_type text, content_id uuid, settings likes.settings) returns integer
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_viewers integer;
+begin
+  select least(r.viewers, settings.max_connections) into v_viewers from likes.rooms r
+  where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
+    and r.counted_at > likes.viewers_seen_since(settings);
+  return coalesce(v_viewers, 0);
+end;
+$$;
+comment on function likes.viewers_of is 'Viewers of a content as the heartbeats counted them, no more than the plan has connections.';
 
 create function likes.send_event(payload jsonb, event text, topic text) returns boolean
 language plpgsql volatile set search_path = '' as $$
