@@ -10,7 +10,7 @@ create temporary view ours as
       'toggle_like', 'settle_likes', 'unsettled_likes', 'reconcile_like_counts', 'prune_likes', 'like_metrics', 'get_like_status',
       'get_user_liked_content', 'get_content_likers', 'get_content_author', 'get_content_authors', 'sync_viewing', 'get_notifications',
       'mark_notifications_read', 'mute_content', 'set_like_notifications', 'get_last_seen', 'create_profile', 'touch_updated_at',
-      'can_see_author'));
+      'can_see_author', 'can_see'));
 
 select cmp_ok((select count(*) from ours), '>', 60::bigint, 'the functions are found');
 select is_empty(

@@ -23,7 +23,8 @@ insert into may values
   ('public.get_last_seen(uuid[])', false, true, false),
   ('public.create_profile()', false, false, false),
   ('public.touch_updated_at()', false, false, false),
-  ('public.can_see_author(uuid,uuid)', true, true, true),
+  ('public.can_see_author(uuid,uuid)', false, false, false),
+  ('public.can_see(uuid)', true, true, false),
   ('likes.can_receive(text)', true, true, false),
   ('likes.can_be_present(text)', true, true, false);
 
