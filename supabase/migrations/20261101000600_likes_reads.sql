@@ -14,7 +14,7 @@ begin
       'content_type', i.content_type, 'content_id', i.content_id,
       'liked', coalesce(l.liked, false), 'intent', coalesce(l.intent, 0),
       'total_likes', coalesce(a.announced_total, 0), 'version', coalesce(a.announced_version, 0),
-      'viewers', coalesce(least(r.viewers, v_max_viewers), 0))), '[]')
+      'viewers', least(coalesce(r.viewers, 0), v_max_viewers))), '[]')
     from likes.parse_items(get_like_status.items) i
     left join likes.activity a on a.content_type = i.content_type and a.content_id = i.content_id
     left join likes.content_likes l on l.content_type = i.content_type and l.content_id = i.content_id and l.user_id = v_user_id
@@ -256,7 +256,7 @@ begin
   from (
     select k.content_type, k.content_id, coalesce(l.liked, false) as liked, coalesce(l.intent, 0) as intent,
       coalesce(a.announced_total, 0) as total_likes, coalesce(a.announced_version, 0) as version,
-      coalesce(least(r.viewers, v_settings.max_connections), 0) as viewers,
+      least(coalesce(r.viewers, 0), v_settings.max_connections) as viewers,
       coalesce(sync_viewing.connection = 'live' and i.version > 0 and i.version < a.event_version
         and a.announced_at < v_now - interval '2 seconds', false) as is_missed,
       i.version as known_version, i.viewers as known_viewers, i.liked as known_liked

@@ -23,9 +23,12 @@ create view monitoring.active_rooms with (security_invoker = true) as
 comment on view monitoring.active_rooms is 'Contents that somebody is looking at.';
 
 create view monitoring.notification_lag with (security_invoker = true) as
-  select a.content_type, a.content_id, now() - coalesce(a.unsettled_since, a.settle_due_at) as waiting_for, a.failures, a.retry_at, a.last_error
+  -- In a busy window nothing is overdue before its end, hence settle_due_at.
+  select a.content_type, a.content_id, greatest('0', now() - coalesce(a.unsettled_since, a.settle_due_at)) as waiting_for,
+    a.failures, a.retry_at, a.last_error
   from likes.activity a
-  where a.unsettled_since is not null or a.failures > 0 order by 3 desc nulls last;
+  where a.failures > 0 or exists (select from likes.changes c where c.content_type = a.content_type and c.content_id = a.content_id)
+  order by 3 desc nulls last;
 comment on view monitoring.notification_lag is 'Contents with likes whose author has not been told yet, longest waiting first, and why.';
 
 create view monitoring.budget_use with (security_invoker = true) as
@@ -51,7 +54,7 @@ language sql stable security definer set search_path = '' as $$ -- definer: API 
     'unsettled', (select count(*) from (
       select c.content_type, c.content_id from likes.counters c where c.dirty union select e.content_type, e.content_id from likes.departures e) d),
     'failing', (select count(*) from likes.activity a where a.failures > 0),
-    'oldest_unsettled_ms', coalesce((select max(likes.ms_until(now(), a.unsettled_since)) from likes.activity a where a.unsettled_since is not null), 0),
+    'oldest_unsettled_ms', coalesce((select max(extract(epoch from l.waiting_for) * 1000)::bigint from monitoring.notification_lag l), 0),
     'viewers_live', (select count(*) from likes.viewers v where v.connection = 'live' and v.seen_at > now() - interval '30 seconds'),
     'viewers_polling', (select count(*) from likes.viewers v where v.connection = 'polling' and v.seen_at > now() - interval '30 seconds'),
     'missed_events', (select coalesce(sum(r.missed), 0) from likes.rooms r))
