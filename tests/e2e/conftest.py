@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
 from tests.e2e.author import Author
 from tests.e2e.window import Window
 from tests.stack import Stack
+
+# What has to happen happens within a second or two; the rest is for a machine that is busy with other things.
+expect.set_options(timeout=20_000)
 
 _DESK: ViewportSize = {"width": 1280, "height": 900}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
