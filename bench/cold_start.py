@@ -1,0 +1,85 @@
+"""How long does the first like of a fresh Lambda take, beside the same package that imports everything at its start?
+
+From the start of the process to the answer, under AWS's own runtime client: interpreter, imports, settings, the token's
+signature (the keys are fetched first), the database client and its one request. The eager one differs in one line:
+it imports supabase and boto3, as such functions usually do. The runs alternate, so that a busy machine meets both.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.lambda_package import LambdaPackage
+from bench.lambda_world import LambdaWorld
+
+ROUNDS: Final = 15
+SECONDS: Final = 60
+EAGER: Final = "import boto3\nimport supabase\nfrom aws import likes\n"
+
+
+def first_answer(package: LambdaPackage, world: LambdaWorld, handler: str, *, wakes: bool = False) -> float:
+    """Milliseconds from the start of a process to its answer."""
+    world.wakes = wakes
+    world.await_event()
+    environment = {**os.environ, **_environment(package, world), "_HANDLER": handler}
+    begun = time.perf_counter()
+    process = subprocess.Popen([package.python, "-m", "awslambdaric", handler], env=environment, cwd=package.task)
+    try:
+        return 1000 * (world.wait_for_answer(SECONDS) - begun)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _environment(package: LambdaPackage, world: LambdaWorld) -> dict[str, str]:
+    url = f"http://{world.address}"
+    return {
+        "PYTHONPATH": os.pathsep.join((str(package.task), str(package.runtime))),
+        "AWS_LAMBDA_RUNTIME_API": world.address,
+        "AWS_LAMBDA_FUNCTION_NAME": "likes",
+        "LAMBDA_TASK_ROOT": str(package.task),
+        "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_ENDPOINT_URL_SQS": url,
+        "SUPABASE_URL": url,
+        "SUPABASE_SECRET_KEY": "sb_secret_bench",
+        "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_bench",
+        "LIKES_QUEUE_URL": f"{url}/000000000000/likes-settle",
+        "LOG_LEVEL": "WARNING",
+        "POWERTOOLS_METRICS_DISABLED": "true",  # their lines would mix with ours
+    }
+
+
+def main() -> None:
+    """Print each median, and the ratios as JSON."""
+    with tempfile.TemporaryDirectory(prefix="likes-bench-") as folder, LambdaWorld() as world:
+        package = LambdaPackage.build(Path(folder))
+        (package.task / "eager.py").write_text(EAGER)
+        package.compile()
+        ours, waking, eager = _measure(package, world)
+        assert world.messages == ROUNDS + 1, "a wake-up was sent for each like that asks for one, and for no other"
+        version = subprocess.run([package.python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
+    print(f"{version}, medians of {ROUNDS}: ours {ours:.0f} ms, with a wake-up to send {waking:.0f}, eager {eager:.0f}")
+    figures = {"ours_ms": ours, "with_wake_up_ms": waking, "eager_ms": eager}
+    print(json.dumps({"ratio_to_eager": round(ours / eager, 3)} | {k: round(v) for k, v in figures.items()}))
+
+
+def _measure(package: LambdaPackage, world: LambdaWorld) -> tuple[float, float, float]:
+    ours, waking, eager = [], [], []
+    for _ in range(ROUNDS + 1):
+        ours.append(first_answer(package, world, "aws.likes"))
+        waking.append(first_answer(package, world, "aws.likes", wakes=True))
+        eager.append(first_answer(package, world, "eager.likes"))
+    # the first of each came from a cold disk
+    return statistics.median(ours[1:]), statistics.median(waking[1:]), statistics.median(eager[1:])
+
+
+if __name__ == "__main__":
+    main()
