@@ -47,8 +47,8 @@ async def _add_likes(connection: psycopg.AsyncConnection, post: UUID, count: int
         [count, post],
     )
     await connection.execute(
-        """insert into likes.content_likes (content_type, content_id, user_id, liked, intent, changed_at, settled)
-        select 'post', l.post_id, l.user_id, true, 1, now(), true from bench.likes l
+        """insert into likes.content_likes (content_type, content_id, user_id, liked, intent, changed_at)
+        select 'post', l.post_id, l.user_id, true, 1, now() from bench.likes l
         on conflict on constraint content_likes_pkey do nothing"""
     )
     await connection.execute("select public.reconcile_like_counts(1)")
