@@ -1,6 +1,6 @@
 -- What Supabase's own advisors (splinter) look for, in what is ours.
 begin;
-select plan(8);
+select plan(15);
 
 create temporary view ours as
   select p.oid, n.nspname, p.proname, p.prosecdef, p.proconfig, p.prosrc, p.prokind
@@ -43,6 +43,38 @@ select is_empty(
   $$select nspname || '.' || proname from ours
     where nspname = 'public' and obj_description(oid, 'pg_proc') is null and proname not in ('create_profile', 'touch_updated_at')$$,
   'every function of the API says what it does');
+
+select is_empty(
+  $$select tablename, policyname from pg_policies
+    where schemaname in ('public', 'likes', 'realtime')
+      and regexp_replace(coalesce(qual, '') || coalesce(with_check, ''), '\(\s*select\s+(auth|realtime)\.\w+\(\)', '', 'gi') ~ '(auth\.(uid|jwt|role)|realtime\.topic)\(\)'
+      and policyname not like 'test_%' and policyname !~ '^messages_(select_likes|insert_likes_presence)$'$$,
+  'policies ask who calls once per statement, not once per row');
+select is_empty(
+  $$select tablename, policyname from pg_policies
+    where tablename = 'messages' and policyname like '%likes%' and coalesce(qual, '') || coalesce(with_check, '') !~* 'select likes\.can_(receive|be_present)\(realtime\.topic\(\)\)'$$,
+  'those on messages ask the engine once per statement');
+select is_empty(
+  $$select tablename, r, cmd from pg_policies p cross join unnest(p.roles) r
+    where schemaname in ('public', 'likes') group by 1, 2, 3 having count(*) > 1$$,
+  'no two policies allow one role the same');
+select is_empty(
+  $$select policyname from pg_policies where schemaname in ('public', 'likes') and roles = '{public}'$$,
+  'every policy names its roles');
+select is_empty(
+  $$select tablename, policyname from pg_policies
+    where schemaname in ('public', 'likes', 'realtime') and coalesce(qual, '') || coalesce(with_check, '') ~ 'user_metadata'$$,
+  'no policy trusts what users write about themselves');
+select is_empty(
+  $$select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname in ('likes', 'monitoring', 'public') and (
+      c.relkind in ('m', 'f') or (c.relkind in ('r', 'p') and not exists (
+        select from pg_constraint k where k.conrelid = c.oid and k.contype = 'p') and c.relname not in ('changes', 'departures')))$$,
+  'no materialized view, no foreign table, and a primary key where rows are looked up one by one');
+select is(
+  (select array_agg(proname::text order by proname) from ours where prosecdef and nspname = 'likes'),
+  array['can_be_present', 'can_receive', 'can_view', 'count_departed_like', 'note_deletion'],
+  'no helper has more rights than its caller, but those with a reason');
 
 select * from finish();
 rollback;

@@ -1,6 +1,6 @@
 -- Who receives what: the policies on realtime.messages, tried as Realtime tries them, with a row per extension and the role of the token.
 begin;
-select plan(24);
+select plan(34);
 
 insert into auth.users (id, email, raw_user_meta_data) values
   ('00000000-0000-4000-8000-00000000000a', 'anna@test.example', '{"username": "anna_test"}'),
@@ -76,8 +76,20 @@ select ok(not pg_temp.receives('b', 'user:00000000-0000-4000-8000-00000000000a')
 select is(pg_temp.sends('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'broadcast'), 'denied', 'nobody forges an event of a content');
 select is(pg_temp.sends('a', 'user:00000000-0000-4000-8000-00000000000a', 'broadcast'), 'denied', 'nor one of the own channel');
 select is(pg_temp.sends('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'presence'), 'denied', 'presence is off');
+select ok(not pg_temp.receives('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'presence'), 'nor does anybody see it');
 update likes.settings set presence_enabled = true;
 select is(pg_temp.sends('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'presence'), 'sent', 'a setting turns it on');
+select ok(pg_temp.receives('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'presence'), 'then it is seen, too');
+select is(pg_temp.sends('b', 'content:post:00000000-0000-4000-8000-0000000000c1', 'presence'), 'denied', 'but not where one may not be');
+select is(pg_temp.sends('a', 'user:00000000-0000-4000-8000-00000000000a', 'presence'), 'denied', 'nor on a channel of one');
+select is(pg_temp.sends('a', 'room:1', 'presence'), 'denied', 'nor on the host''s topics');
+select is(pg_temp.sends('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'broadcast'), 'denied', 'and an event is still nobody''s to forge');
+select is(pg_temp.sends('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'postgres_changes'), 'denied', 'by whatever extension');
+select ok(not pg_temp.receives('a', 'content:post:00000000-0000-4000-8000-0000000000a1', 'postgres_changes'), 'or to hear by it');
+create policy test_room_senders on realtime.messages for insert to authenticated with check (realtime.topic() = 'room:1');
+select is(pg_temp.sends('a', 'room:1', 'broadcast'), 'sent', 'what the host lets its users send is not ours to deny');
+insert into public.user_blocks (blocker_id, blocked_id) values ('00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b');
+select ok(not pg_temp.receives('b', 'content:post:00000000-0000-4000-8000-0000000000a1'), 'the blocked receive nothing of the author');
 
 select * from finish();
 rollback;

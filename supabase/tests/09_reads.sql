@@ -16,6 +16,8 @@ $$ select set_config('test.now', (likes.clock() + duration)::text, true) $$;
 create function pg_temp.id(name text) returns uuid language sql immutable as $$ select md5('test ' || name)::uuid $$;
 create function pg_temp.person(name text, privacy text default 'public') returns void language plpgsql as $$
 begin
+  -- Somebody else may have the name already.
+  update public.users u set username = left(md5(u.id::text), 20) where u.username = name;
   insert into auth.users (id, email, raw_user_meta_data)
   values (pg_temp.id(name), name || '@test.example', jsonb_build_object('username', name, 'display_name', initcap(name)));
   update public.users set privacy_level = privacy, username = name where id = pg_temp.id(name);
