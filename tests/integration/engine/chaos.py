@@ -1,4 +1,4 @@
-"""Many sessions at once do what a busy system does: like, wake, settle, watch, read, sweep, reconcile, and get killed."""
+"""Many sessions at once do what a busy system does: like, wake, settle, watch, read, keep house, and get killed."""
 
 import heapq
 import random
@@ -15,7 +15,7 @@ from tests.integration.engine.world import World
 
 
 class WakeUps:
-    """The queue: a wake-up is received when due, in any order; one in ten is lost with the function that meant to send it."""
+    """The queue: a wake-up is received when due; one in ten is lost with the function that meant to send it."""
 
     def __init__(self, random_: random.Random) -> None:
         self._random = random_
@@ -29,14 +29,17 @@ class WakeUps:
 
     def receive(self, most: int) -> list[Content]:
         with self._lock:
-            due = []
+            due: list[Content] = []
             while self._heap and len(due) < most and self._heap[0][0] <= time.monotonic():
                 due.append(heapq.heappop(self._heap)[2])
             return due
 
 
 class Chaos:
-    """Sessions that act at random until they are told to stop; what they were refused is in `refusals`, by SQLSTATE."""
+    """Sessions that act at random until they are told to stop.
+
+    `done` counts what they did, `refusals` what they were refused, by SQLSTATE, `outcomes` how settling went.
+    """
 
     def __init__(self, world: World, users: Sequence[UUID], contents: Sequence[Content], seed: int) -> None:
         self.world = world
@@ -44,6 +47,7 @@ class Chaos:
         self.contents = contents
         self.refusals: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._wake_ups = WakeUps(random.Random(seed + 1))
         self._stop = threading.Event()
@@ -106,6 +110,7 @@ class Chaos:
         if batch:
             by_id = {content.id: content for content in self.contents}
             for result in session.settle(*batch):
+                self.outcomes[result["outcome"]] += 1
                 content = by_id[UUID(result["content_id"])]
                 for _ in range(choose.choice([1, 1, 2])):
                     self._wake_ups.send(content, result["wake_after_ms"])

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 
@@ -58,7 +58,7 @@ class Cluster:
     def _execute(self, *statements: str) -> None:
         with psycopg.connect(self.url("template1", SUPERUSER), autocommit=True) as connection:
             for statement in statements:
-                connection.execute(cast("LiteralString", statement))
+                connection.execute(statement.encode())
 
 
 @contextmanager

@@ -28,7 +28,8 @@ _WRONG: dict[str, LiteralString] = {
           select sum(s.likes) as likes from likes.counters s
           where s.content_type = c.content_type and s.content_id = c.content_id) n
         where not (l.count = n.likes and l.count = a.announced_total and l.count = p.likes_count)""",
-    "likes of deleted content": "select content_id from likes.content_likes where content_id not in (select id from public.posts)",
+    "likes of deleted content": """
+        select content_id from likes.content_likes where content_id not in (select id from public.posts)""",
     "likes not told, or told though taken back": """
         select l.content_id, l.user_id, l.liked, l.notification_id from likes.content_likes l
         join public.posts p on p.id = l.content_id
@@ -36,14 +37,15 @@ _WRONG: dict[str, LiteralString] = {
     "notifications that count wrongly": """
         select n.id, n.liker_count, n.liker_ids, t.ids from likes.notifications n
         cross join lateral (
-          select coalesce(array_agg(l.user_id), '{}') as ids from likes.content_likes l where l.notification_id = n.id) t
+          select coalesce(array_agg(l.user_id), '{}') as ids from likes.content_likes l
+          where l.notification_id = n.id) t
         where n.liker_count <> cardinality(t.ids)
           or not (n.liker_ids <@ t.ids) or cardinality(n.liker_ids) <> least(50, n.liker_count)""",
 }
 
 
 def assert_quiet_and_exact(world: World) -> None:
-    """Sum of slots = liked rows = announced = the host's count, each like told once, nothing left to do, no deadlock."""
+    """Sum of slots = likes = announced = the host's count, each like told once, nothing left to do, no deadlock."""
     for name, query in _WRONG.items():
         rows = world.db.rows(query)
         assert rows == [], name

@@ -27,7 +27,7 @@ class Like:
     notified_at: datetime | None = None
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What the engine answers with this SQLSTATE."""
 
 
@@ -57,13 +57,13 @@ class Model:
         """Returns whether anything changed."""
         now_ms = int(now.timestamp() * 1000)
         if intent is not None and not 0 < intent <= now_ms + 5000:
-            raise Refused("PT400")
+            raise RefusedError("PT400")
         like = self.likes.get((content, user), Like(liked=False, intent=0, changed_at=now))
         is_late = (content, user) in self.likes and intent is not None and intent <= like.intent
         wish = like.liked if is_late else (not like.liked if liked is None else liked)
         changed = wish != like.liked
         if (content.author, user) in self.blocks and (wish or not changed):
-            raise Refused("PT403")
+            raise RefusedError("PT403")
         if not is_late:
             like.intent = max(now_ms if intent is None else intent, like.intent + 1)
             self.likes[content, user] = like
@@ -75,11 +75,15 @@ class Model:
     def settle(self, content: Content, now: datetime) -> None:
         changed = {user: self.likes[content, user] for user in self.unsettled.pop(content, set())}
         gone = self.departed.pop(content, [])
-        gone += [(u, l.notification) for u, l in changed.items() if not l.liked and l.notification is not None]
+        gone += [(who, like.notification) for who, like in changed.items() if not like.liked and like.notification]
         newest_first = sorted(changed.items(), key=lambda item: (item[1].changed_at, item[0]), reverse=True)
-        arrived = [(u, l) for u, l in newest_first if l.liked and l.notification is None and self._is_told(content, u)]
-        day = timedelta(hours=24)
-        news = [(u, l) for u, l in arrived if l.notified_at is None or l.notified_at <= now - day]
+        arrived = [
+            (who, like)
+            for who, like in newest_first
+            if like.liked and like.notification is None and self._is_told(content, who)
+        ]
+        yesterday = now - timedelta(hours=24)
+        news = [(who, like) for who, like in arrived if like.notified_at is None or like.notified_at <= yesterday]
         again = [item for item in arrived if item not in news]
         told = self._open(content, bool(news), now) if arrived else None
         for user, like in arrived:
@@ -120,8 +124,9 @@ class Model:
         """It, its likes and, once that is settled, its notifications."""
         self.likes = {key: like for key, like in self.likes.items() if key[0] != content}
         self.notifications = [n for n in self.notifications if n.content != content]
-        for book in (self.unsettled, self.departed, self.announced):
-            book.pop(content, None)  # type: ignore[attr-defined]  # three dictionaries with the same keys
+        self.unsettled.pop(content, None)
+        self.departed.pop(content, None)
+        self.announced.pop(content, None)
 
     def delete_user(self, user: UUID) -> None:
         for (content, liker), like in list(self.likes.items()):

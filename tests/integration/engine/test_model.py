@@ -5,11 +5,19 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from tests.integration.engine.model import Model, Notification, Refused
+from tests.integration.engine.model import Model, Notification, RefusedError
 from tests.integration.engine.session import Content
 from tests.integration.engine.world import World
 
@@ -96,7 +104,7 @@ class Engine(RuleBasedStateMachine):
         number = self.intent_of(user, content, intent, now)
         try:
             changed = self.model.like(user, content, liked, number, now)
-        except Refused as refusal:
+        except RefusedError as refusal:
             self.is_refused(str(refusal), user, content, liked, number)
             return
         answer = self.db.like(user, content, liked, number)
@@ -114,12 +122,9 @@ class Engine(RuleBasedStateMachine):
         return None if kind is None else numbers[kind]
 
     def is_refused(self, sqlstate: str, *arguments: Any) -> None:
-        try:
+        with pytest.raises(psycopg.Error) as refusal:
             self.db.like(*arguments)
-        except psycopg.Error as error:
-            assert error.sqlstate == sqlstate
-        else:
-            raise AssertionError(f"not refused: {arguments}")
+        assert refusal.value.sqlstate == sqlstate
 
     @rule(what=some_index)
     @precondition(lambda self: self.contents)
@@ -225,10 +230,9 @@ class Engine(RuleBasedStateMachine):
         names = dict(self.db.rows("select id, username from public.users"))
         answer = self.db.notifications(author)
         assert answer["unread_count"] == self.model.unread(author)
+        keys = ("contentId", "likerIds", "likerCount", "totalLikes")
         shown = [
-            (n["data"]["contentId"], n["title"], n["message"], n["data"]["likerIds"], n["data"]["likerCount"])
-            + (n["data"]["totalLikes"], n["isRead"])
-            for n in answer["notifications"]
+            (*(n["data"][key] for key in keys), n["title"], n["message"], n["isRead"]) for n in answer["notifications"]
         ]
         assert sorted(shown) == sorted(self.shown(n, names) for n in self.model.of(author))
 
@@ -236,7 +240,7 @@ class Engine(RuleBasedStateMachine):
         others = len(n.likers) - 1
         who = names.get(n.likers[0], "") + ("" if not others else f" and {others} other{'s' if others > 1 else ''}")
         message = f"{who} liked your post"
-        return (str(n.content.id), n.title, message, [*map(str, n.likers)], len(n.likers), n.total, n.is_read)
+        return (str(n.content.id), [*map(str, n.likers)], len(n.likers), n.total, n.title, message, n.is_read)
 
     def teardown(self) -> None:
         """At rest everything is told: announced, copied to the host, notified."""
@@ -258,8 +262,13 @@ class Engine(RuleBasedStateMachine):
 
 def test_the_engine_does_what_the_model_does(world: World) -> None:
     world.stop_clock()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis does not type it
-        lambda: Engine(world),
+
+    class EngineHere(Engine):
+        def __init__(self) -> None:
+            super().__init__(world)
+
+    run_state_machine_as_test(
+        EngineHere,
         settings=settings(
             max_examples=50,
             stateful_step_count=40,

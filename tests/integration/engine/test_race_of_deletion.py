@@ -1,4 +1,4 @@
-"""Users and contents are deleted while their likes are being made and settled: nothing deadlocks, nothing is left behind."""
+"""Users and contents go while their likes are being made and settled: nothing deadlocks, nothing is left behind."""
 
 from uuid import UUID
 
@@ -201,7 +201,8 @@ def test_forgetting_takes_back_many_notifications_some_at_a_time(
     content, _ = liked
     world.db.run(
         """
-        insert into likes.notifications (user_id, content_type, content_id, is_open, read_at, liker_count, created_at, updated_at)
+        insert into likes.notifications (
+          user_id, content_type, content_id, is_open, read_at, liker_count, created_at, updated_at)
         select %s, 'post', %s, false, now(), 1, now(), now() from generate_series(1, 50)""",
         *(content.author, content.id),
     )

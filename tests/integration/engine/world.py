@@ -1,4 +1,4 @@
-"""A database of one test's own with people and contents in it, and the levers that make races and time deterministic."""
+"""A database of one test's own with people and contents, and the levers that make races and time deterministic."""
 
 import itertools
 import time
@@ -105,7 +105,8 @@ class World:
 
     def slots(self, content: Content) -> list[tuple[int, int, bool]]:
         return self.db.rows(
-            "select slot, likes::integer, dirty from likes.counters where content_type = %s and content_id = %s order by slot",
+            "select slot, likes::integer, dirty from likes.counters where content_type = %s and content_id = %s "
+            "order by slot",
             *(content.type, content.id),
         )
 
@@ -136,8 +137,8 @@ class World:
         self.db.run(
             """
             create table likes.test_clock as select clock_timestamp() as moment;
-            create or replace function likes.clock() returns timestamptz language plpgsql volatile set search_path = '' as
-            $$ begin return (select moment from likes.test_clock); end $$"""
+            create or replace function likes.clock() returns timestamptz language plpgsql volatile
+            set search_path = '' as $$ begin return (select moment from likes.test_clock); end $$"""
         )
 
     def pass_time(self, **duration: float) -> None:
@@ -187,7 +188,7 @@ class World:
     def paused(
         self, session: Session, function: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> "Iterator[Future[T]]":
-        """Start a call of a session and wait until it has come to the place in `function`; there it stays for the block."""
+        """Start a call of a session, wait until it is at the place in `function`, and keep it there for the block."""
         self.db.run("select pg_advisory_lock(hashtext('test.pause'))")
         session.run("select set_config('test.pause_at', %s, false)", function)
         future = session.background(call, *args, **kwargs)
