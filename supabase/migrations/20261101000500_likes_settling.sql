@@ -355,14 +355,15 @@ begin
     return v_results;
   end if;
 
-  v_results := v_results || array(
-    select row(i.content_type, i.content_id, 'settled', null, 0, 0, 0, 0, 0, null)::likes.settlement
-    from jsonb_to_recordset(v_due) i (content_type text, content_id uuid)
-    where not exists (select from likes.counters c where c.content_type = i.content_type and c.content_id = i.content_id));
   declare
     v_contents likes.locked_content[] := likes.lock_contents(v_due);
     v_sum likes.settlement := row(null, null, null, null, 0, 0, 0, 0, 0, null);
   begin
+    -- Nobody liked it, or another settling has forgotten it just now.
+    v_results := v_results || array(
+      select row(i.content_type, i.content_id, 'settled', null, 0, 0, 0, 0, 0, null)::likes.settlement
+      from jsonb_to_recordset(v_due) i (content_type text, content_id uuid)
+      where (i.content_type, i.content_id) not in (select (c.activity).content_type, (c.activity).content_id from unnest(v_contents) c));
     select b.* into v_budget from likes.budget b for update;
     v_now := likes.clock();
     v_tokens := likes.budget_tokens(v_budget, v_settings, v_now);

@@ -143,6 +143,20 @@ def test_deleted_content_is_forgotten_with_its_notifications(world: World, liked
     assert (last.event, last.payload["id"]) == ("notification:removed", notification["id"])
 
 
+def test_a_settler_who_waits_while_another_forgets_the_content_is_answered(
+    world: World, liked: tuple[Content, list[UUID]]
+) -> None:
+    content, _ = liked
+    world.delete(content)
+    late = world.session()
+    with world.session().open_transaction() as first:
+        assert first.settle(content)[0]["notifications"] == 1
+        second = late.background(late.settle, content)
+        world.waits_for_lock(late)
+    [result] = second.result()
+    assert (result["outcome"], result["notifications"]) == ("settled", 0)
+
+
 def test_deleting_contents_waits_for_no_settling(world: World) -> None:
     world.stop_clock()
     author = world.user()
