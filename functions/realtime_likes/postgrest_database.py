@@ -27,6 +27,7 @@ from realtime_likes.models import (
 from realtime_likes.postgrest_errors import translate
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
 
     from realtime_likes.models import LikedQuery, LikeRequest, LikersQuery, MuteRequest, PageQuery
@@ -57,9 +58,9 @@ _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 _LIMITS = httpx.Limits(max_keepalive_connections=32, keepalive_expiry=30.0)
 
 
-def open_http() -> httpx.Client:
+def open_http(tls: ssl.SSLContext) -> httpx.Client:
     """The connections to PostgREST, kept for the life of the process."""
-    return httpx.Client(timeout=_TIMEOUT, limits=_LIMITS)
+    return httpx.Client(verify=tls, timeout=_TIMEOUT, limits=_LIMITS)
 
 
 class Rpc:

@@ -12,6 +12,7 @@ from jwt.exceptions import PyJWKClientConnectionError, PyJWKSetError, PyJWTError
 from realtime_likes.errors import AuthUnavailableError, TokenInvalidError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from jwt import PyJWK
@@ -30,8 +31,8 @@ class SigningKeys(PyJWKClient):
     that were known last go on serving: an outage of Auth must not sign everybody out.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(url, lifespan=_LIFESPAN, timeout=_TIMEOUT, cooldown_duration=_FLOOR)
+    def __init__(self, url: str, tls: ssl.SSLContext, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(url, lifespan=_LIFESPAN, timeout=_TIMEOUT, ssl_context=tls, cooldown_duration=_FLOOR)
         self._clock = clock
         self._failed_at: float | None = None
         self._last_known: dict[str, Any] | None = None

@@ -40,7 +40,7 @@ USER = str(uuid.uuid4())
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
-    with postgrest_database.open_http() as client:
+    with postgrest_database.open_http(httpx.create_ssl_context()) as client:
         yield client
 
 
@@ -195,7 +195,7 @@ def test_a_silent_database_is_given_up_on_in_time(
 
 
 def test_deployed_timeouts_end_before_a_browser_gives_up() -> None:
-    with postgrest_database.open_http() as client:
+    with postgrest_database.open_http(httpx.create_ssl_context()) as client:
         assert client.timeout == httpx.Timeout(connect=2, read=5, write=5, pool=5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,6 +18,7 @@ from tests.unit.functions.doors import Api
 from tests.unit.functions.fake_postgrest import FakePostgrest
 from tests.unit.functions.test_tokens import jwk
 
+TLS = ssl.create_default_context()
 OLD, NEW = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
 
@@ -42,7 +44,7 @@ class Jwks:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.keys = SigningKeys(f"http://127.0.0.1:{self.server.server_address[1]}/jwks", clock=lambda: self.now)
+        self.keys = SigningKeys(f"http://127.0.0.1:{self.server.server_address[1]}/jwks", TLS, clock=lambda: self.now)
 
     def publish(self, **keys: Any) -> None:
         self.answer = (200, json.dumps({"keys": [jwk(key, kid) for kid, key in keys.items()]}).encode())
