@@ -58,27 +58,28 @@ def _environment(package: LambdaPackage, world: LambdaWorld) -> dict[str, str]:
 
 
 def main() -> None:
-    """Print each median, and the ratios as JSON."""
+    """Print each median, and the ratio as JSON."""
     with tempfile.TemporaryDirectory(prefix="likes-bench-") as folder, LambdaWorld() as world:
         package = LambdaPackage.build(Path(folder))
         (package.task / "eager.py").write_text(EAGER)
         package.compile()
-        ours, waking, eager = _measure(package, world)
-        assert world.messages == ROUNDS + 1, "a wake-up was sent for each like that asks for one, and for no other"
+        rounds = [_round(package, world) for _ in range(ROUNDS + 1)][1:]  # the first comes from a cold disk
+        assert world.messages == ROUNDS + 1, "a message was sent for each like that asks for one, and for no other"
         version = subprocess.run([package.python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
-    print(f"{version}, medians of {ROUNDS}: ours {ours:.0f} ms, with a wake-up to send {waking:.0f}, eager {eager:.0f}")
-    figures = {"ours_ms": ours, "with_wake_up_ms": waking, "eager_ms": eager}
-    print(json.dumps({"ratio_to_eager": round(ours / eager, 3)} | {k: round(v) for k, v in figures.items()}))
+    ours, waking, eager = (round(statistics.median(times)) for times in zip(*rounds, strict=True))
+    ratio = statistics.median(ours / eager for ours, _, eager in rounds)
+    print(f"{version}, medians of {ROUNDS}: ours {ours} ms, with a wake-up to send {waking}, eager {eager}")
+    print(
+        json.dumps({"ratio_to_eager": round(ratio, 3), "ours_ms": ours, "with_wake_up_ms": waking, "eager_ms": eager})
+    )
 
 
-def _measure(package: LambdaPackage, world: LambdaWorld) -> tuple[float, float, float]:
-    ours, waking, eager = [], [], []
-    for _ in range(ROUNDS + 1):
-        ours.append(first_answer(package, world, "aws.likes"))
-        waking.append(first_answer(package, world, "aws.likes", wakes=True))
-        eager.append(first_answer(package, world, "eager.likes"))
-    # the first of each came from a cold disk
-    return statistics.median(ours[1:]), statistics.median(waking[1:]), statistics.median(eager[1:])
+def _round(package: LambdaPackage, world: LambdaWorld) -> tuple[float, float, float]:
+    return (
+        first_answer(package, world, "aws.likes"),
+        first_answer(package, world, "aws.likes", wakes=True),
+        first_answer(package, world, "eager.likes"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Builds what gets deployed to Lambda, for a Python that runs here: the functions beside their packages, byte-compiled."""
+"""Builds what gets deployed to Lambda, for a Python that runs here: functions and packages, byte-compiled."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.database import ROOT
 
-# The version that is deployed. Where it is not installed, the one that runs this stands in: only ratios are of interest.
+# The version that is deployed. Where it is not installed, the one that runs this stands in: what counts is the ratio.
 DEPLOYED: Final = "3.13"
 # The runtime has boto3, so the package has neither it nor what only it brings along.
 IN_THE_RUNTIME: Final = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
@@ -18,7 +18,7 @@ IN_THE_RUNTIME: Final = ("boto3", "botocore", "s3transfer", "jmespath", "python-
 
 @dataclass(frozen=True)
 class LambdaPackage:
-    """`task` is what the zip holds, `runtime` stands for /var/runtime: AWS's own client of the Runtime API, and boto3."""
+    """`task` is what the zip holds, `runtime` stands for /var/runtime: AWS's client of the Runtime API, and boto3."""
 
     python: str
     task: Path
