@@ -63,7 +63,10 @@ async def forward(session: aiohttp.ClientSession, request: web.Request, what: Fo
     except (aiohttp.ClientError, OSError):
         return failure(request, 502, "broke off before it answered")
     async with answer:
-        return await _pass_back(request, answer, what)
+        try:
+            return await _pass_back(request, answer, what)
+        except ConnectionResetError:  # The client has gone: nobody is left to be answered.
+            return web.Response()
 
 
 def iso_times(body: bytes) -> bytes:

@@ -47,8 +47,19 @@ async def gateway(
             users=[],
             **addresses,
         )
-        async with TestServer(Gateway(config).application()) as front, aiohttp.ClientSession() as session:
-            yield session, str(front.make_url("")).rstrip("/")
+        async with served(Gateway(config).application()) as url, aiohttp.ClientSession() as session:
+            yield session, url
+
+
+@asynccontextmanager
+async def served(application: web.Application) -> AsyncIterator[str]:
+    """The address of an application that is served as `python -m local.gateway` does (aiohttp's TestServer differs)."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
@@ -208,6 +219,26 @@ async def test_a_part_that_breaks_off_is_502(tmp_path: Path) -> None:
         session.post(f"{url}/functions/v1/likes", data=b"{}") as answer,
     ):
         assert answer.status == 502
+
+
+async def test_a_client_that_leaves_early_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    leaving, left = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        leaving.set()
+        await left.wait()
+        return web.Response(text="too late")
+
+    async with gateway(slow, "functions", tmp_path) as (session, url):
+        request = asyncio.create_task(session.get(f"{url}/functions/v1/likes"))
+        await asyncio.wait_for(leaving.wait(), 5)
+        request.cancel()
+        async with session.get(f"{url}/nothing") as answer:  # By then the gateway has noticed.
+            assert answer.status == 404
+        left.set()
+        async with session.get(f"{url}/functions/v1/likes") as answer:
+            assert await answer.text() == "too late"
+    assert "Error handling request" not in caplog.text
 
 
 async def test_an_unknown_path_is_404(tmp_path: Path) -> None:

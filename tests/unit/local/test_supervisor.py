@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -113,13 +114,22 @@ async def test_a_parts_environment_has_nothing_of_the_developers(
 
 
 async def test_what_a_killed_stack_left_running_is_found_and_ended(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SLEEP)
+    pid = an_orphan()
     noted = tmp_path / "processes.json"
-    processes.note([("sleeper", process.pid)], noted)
-    ended = asyncio.create_task(process.wait())
+    processes.note([("sleeper", pid)], noted)
     assert await processes.end_noted(noted) == ["sleeper"]
-    assert await ended in (-signal.SIGINT, 1)
+    assert not psutil.pid_exists(pid)
     assert not noted.exists()
+
+
+def an_orphan() -> int:
+    """A sleeping process whose parent is gone, as after the end of a supervisor."""
+    code = (
+        "import subprocess, sys; nowhere = subprocess.DEVNULL\n"
+        f"sleeper = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], stdout=nowhere, stderr=nowhere)\n"
+        "print(sleeper.pid)"
+    )
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
 
 
 async def test_a_stranger_with_the_number_of_an_old_process_is_left_alone(tmp_path: Path) -> None:
