@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from local.errors import StackError
+from local.realtime.core.settings import PLANS
 from local.settings import Settings
 from local.stack import run
 
@@ -35,6 +36,12 @@ def _settings() -> Settings:
     parser.add_argument("--reset", action="store_true", help="start with a new database")
     parser.add_argument("--crowd", type=_count, default=0, metavar="N", help="let N simulated users like and watch")
     parser.add_argument(
+        "--plan",
+        choices=tuple(PLANS),
+        default="off",
+        help="the limits of a Supabase plan in Realtime; the engine keeps within those that likes.settings names",
+    )
+    parser.add_argument(
         "--dir", type=Path, default=_ROOT / ".local", help="where data and logs are kept (default .local)"
     )
     parser.add_argument(
@@ -44,7 +51,15 @@ def _settings() -> Settings:
         help="where migrations/ and seed.sql are (default supabase)",
     )
     given = parser.parse_args()
-    return Settings(_ROOT, given.dir.resolve(), given.supabase.resolve(), given.port, given.reset, given.crowd)
+    return Settings(
+        _ROOT,
+        given.dir.resolve(),
+        given.supabase.resolve(),
+        port=given.port,
+        reset=given.reset,
+        crowd=given.crowd,
+        plan=given.plan,
+    )
 
 
 def _port(text: str) -> int:

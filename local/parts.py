@@ -82,6 +82,7 @@ def realtime(settings: Settings) -> Part:
             "REALTIME_PORT": str(port),
             "REALTIME_DB_URL": settings.database_url(SUPERUSER),
             "REALTIME_JWT_SECRET": JWT_SECRET,
+            "REALTIME_PLAN": settings.plan,
         },
     )
 

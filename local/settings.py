@@ -44,7 +44,10 @@ class Ports:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run: `folder` keeps its data and logs, `supabase` has the migrations and the seed, `port` 0 means any."""
+    """One run: `folder` keeps its data and logs, `supabase` has the migrations and the seed, `port` 0 means any.
+
+    `plan` names the limits that Realtime keeps, as local.realtime.core.settings has them.
+    """
 
     root: Path
     folder: Path
@@ -52,6 +55,7 @@ class Settings:
     port: int = 54321
     reset: bool = False
     crowd: int = 0
+    plan: str = "off"
 
     @cached_property
     def ports(self) -> Ports:
