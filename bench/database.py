@@ -20,6 +20,13 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 @contextlib.asynccontextmanager
 async def scratch_database() -> AsyncIterator[str]:
     """Yield the URL of a fresh database, as role postgres."""
+    async with scratch_stack() as (settings, _):
+        yield settings.database_url("postgres")
+
+
+@contextlib.asynccontextmanager
+async def scratch_stack() -> AsyncIterator[tuple[Settings, Supervisor]]:
+    """Yield a stack that has only its database yet, and the supervisor to start more of it with."""
     with tempfile.TemporaryDirectory(prefix="likes-bench-") as temporary:
         settings = Settings(ROOT, Path(temporary, "state"), _without_seed(Path(temporary, "supabase")), port=0)
         with locked(settings.folder) as folder:
@@ -30,7 +37,7 @@ async def scratch_database() -> AsyncIterator[str]:
                 await database.prepare_roles(settings)
                 await supervisor.start(parts.auth(settings))
                 await database.prepare_schema(settings)
-                yield settings.database_url("postgres")
+                yield settings, supervisor
             finally:
                 await supervisor.stop()
 

@@ -25,6 +25,7 @@ class Settings:
     """Everything that differs between two installations. Secrets do not show in `repr`."""
 
     supabase_url: str
+    rest_url: str
     publishable_key: str
     secret_key: str | None = field(repr=False)
     jwt_secret: str | None = field(repr=False)
@@ -35,11 +36,6 @@ class Settings:
     log_level: str
     log_sample_rate: float
     on_lambda: bool
-
-    @property
-    def rest_url(self) -> str:
-        """PostgREST of the project."""
-        return f"{self.supabase_url}/rest/v1"
 
     @property
     def jwks_url(self) -> str:
@@ -56,6 +52,8 @@ def load_settings(environ: Mapping[str, str], *, writes: bool) -> Settings:
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
     return Settings(
         supabase_url=url,
+        # a PostgREST next door need not be reached through the project's gateway
+        rest_url=_url(environ, "REST_URL") if environ.get("REST_URL") else f"{url}/rest/v1",
         publishable_key=_key(environ, "SUPABASE_PUBLISHABLE_KEY"),
         secret_key=_key(environ, "SUPABASE_SECRET_KEY") if writes else None,
         jwt_secret=_jwt_secret(environ),

@@ -33,6 +33,12 @@ def test_a_small_environment_is_enough() -> None:
     assert load(AWS_LAMBDA_FUNCTION_NAME="likes").log_level == "INFO"
 
 
+def test_a_postgrest_next_door_is_reached_directly() -> None:
+    assert load(REST_URL="http://127.0.0.1:3000/").rest_url == "http://127.0.0.1:3000"
+    with pytest.raises(SettingsError, match="REST_URL must be an http or https URL"):
+        load(REST_URL="127.0.0.1:3000")
+
+
 def test_functions_that_only_read_hold_no_secret() -> None:
     settings = load_settings(GOOD, writes=False)
 
