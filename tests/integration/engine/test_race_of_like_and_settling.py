@@ -93,6 +93,16 @@ def test_a_like_that_commits_between_the_sum_and_the_end_of_settling_is_left_to_
     assert_exact(world, content, 3)
 
 
+def test_settling_cleans_the_slots_that_it_has_locked_and_no_others(world: World, busy: tuple[Content, UUID]) -> None:
+    content, liker = busy
+    world.add_pause("clean_slots")
+    with world.paused(settler := world.session(), "clean_slots", settler.settle, content) as settling:
+        world.session().like(liker, content)
+    settling.result()
+    assert [dirty for _, likes, dirty in world.slots(content)].count(True) == 1
+    assert_exact(world, content, 3)
+
+
 def test_a_like_uncommitted_while_settling_runs_from_start_to_end_is_left_to_the_next(
     world: World, busy: tuple[Content, UUID]
 ) -> None:
