@@ -11,7 +11,7 @@ import httpx
 import psycopg
 import pytest
 
-from schemas.events import EVENTS
+from docs.generate.events import EVENTS
 from tests.contract.test_openapi import token_of
 from tests.stack import Stack
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from docs.generate.definitions import definitions, query_parameters
 from realtime_likes import __version__, models
 from realtime_likes.problems import PROBLEM_JSON
-from schemas.definitions import definitions, query_parameters
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -1,4 +1,4 @@
-"""`python -m schemas` writes the generated files; `--check` names those that differ from the models and fails."""
+"""`python -m docs.generate` writes the generated files; `--check` names those that differ from the models and fails."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas.definitions import ANSWERS, QUEUE_MESSAGE, REQUESTS, definitions
-from schemas.events import EVENTS
-from schemas.openapi import document
+from docs.generate.definitions import ANSWERS, QUEUE_MESSAGE, REQUESTS, definitions
+from docs.generate.events import EVENTS
+from docs.generate.openapi import document
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent
 
 
 def generated() -> dict[Path, str]:

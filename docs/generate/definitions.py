@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from docs.generate.events import EVENTS
 from realtime_likes import models
-from schemas.events import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from schemas import __main__ as generator
-from schemas.openapi import OPERATIONS, document
+from docs.generate import __main__ as generator
+from docs.generate.openapi import OPERATIONS, document
 
 
 @pytest.fixture
