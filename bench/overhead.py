@@ -25,11 +25,13 @@ from bench.calls import Calls, rate, request
 from bench.database import connect, make_world, scratch_stack
 from local import parts
 from local.settings import HOST, JWT_SECRET, Settings, role_token
-from local.supervisor import Supervisor
+from local.supervisor import Part, Supervisor
+from local.tools import answers
 
 LIKES: Final = 600
 WARM_UP: Final = 60
 CLIENTS: Final = (1, 4, 16)
+PROCESSES: Final = 3
 SECONDS: Final = 3.0
 PEOPLE: Final = 500
 POSTS: Final = 500
@@ -56,7 +58,8 @@ async def main() -> None:
             await asyncio.to_thread(_alternate, function, bare, WARM_UP)
             counted = await _count(connection, settings, function)
             ours, theirs = await asyncio.to_thread(_alternate, function, bare, LIKES)
-            scale = await asyncio.to_thread(_scale, settings, function, bare)
+            processes = replace(function, port=settings.ports.realtime)
+            scale = await asyncio.to_thread(_scale, function, processes, bare)
     print(f"{LIKES} likes each: function {_times(ours)}, bare PostgREST {_times(theirs)}")
     print("\n".join(scale))
     overhead = statistics.median(ours) - statistics.median(theirs)
@@ -67,7 +70,18 @@ async def _start(settings: Settings, supervisor: Supervisor) -> None:
     rest, functions = parts.rest(settings), parts.functions(settings, "none")
     direct = {"REST_URL": f"http://{HOST}:{settings.ports.rest}", "SUPABASE_SECRET_KEY": role_token("service_role")}
     await supervisor.start(replace(rest, environment={**rest.environment, "PGRST_LOG_LEVEL": "info"}))
-    await supervisor.start(replace(functions, environment={**functions.environment, **direct}))
+    functions = replace(functions, environment={**functions.environment, **direct})
+    await supervisor.start(functions)
+    await supervisor.start(_many(functions, settings))
+
+
+def _many(functions: Part, settings: Settings) -> Part:
+    """More processes of it, since one holds one interpreter lock; on the port of Realtime, which does not run here."""
+    address, free = (f"{HOST}:{port}" for port in (settings.ports.functions, settings.ports.realtime))
+    words = list(functions.argv)
+    words[words.index("--workers") + 1] = str(PROCESSES)
+    words[words.index(address)] = free
+    return replace(functions, name="more functions", argv=words, ready=answers(f"http://{free}/"))
 
 
 def _function(settings: Settings, people: list[UUID], posts: list[UUID]) -> Side:
@@ -134,16 +148,23 @@ def _connections(settings: Settings) -> set[int]:
     return {
         found.laddr.port
         for found in psutil.net_connections("tcp4")
-        if found.raddr and found.raddr.port == settings.ports.rest and found.status == psutil.CONN_ESTABLISHED
+        if found.laddr
+        and found.raddr
+        and found.raddr.port == settings.ports.rest
+        and found.status == psutil.CONN_ESTABLISHED
     }
 
 
-def _scale(settings: Settings, function: Side, bare: Side) -> list[str]:
+def _scale(function: Side, processes: Side, bare: Side) -> list[str]:
+    ways = {"function": function, f"{PROCESSES} of it": processes, "bare PostgREST": bare}
     lines = []
     for clients in CLIENTS:
-        through = rate(function.port, function.make, clients, SECONDS)
-        direct = rate(bare.port, bare.make, clients, SECONDS)
-        lines.append(f"{clients:>3} clients: function {through:.0f}/s, bare PostgREST {direct:.0f}/s")
+        figures = []
+        for name, side in ways.items():
+            psutil.cpu_percent()
+            likes = rate(side.port, side.make, clients, SECONDS)
+            figures.append(f"{name} {likes:.0f}/s ({psutil.cpu_percent():.0f} % of the machine busy)")
+        lines.append(f"{clients:>3} clients: {', '.join(figures)}")
     return lines
 
 
