@@ -1,6 +1,7 @@
 """Calls the drain every minute, as Cloud Scheduler and EventBridge do where the functions are deployed."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from typing import Final, NoReturn
@@ -26,9 +27,18 @@ async def call_every_minute(url: str, log: Path, period: float = PERIOD_SECONDS)
 async def _call(session: aiohttp.ClientSession, url: str) -> str:
     try:
         async with session.post(url, json={}) as answer:
-            return f"drain answered {answer.status} {(await answer.text())[:500]}"
+            return f"drain answered {answer.status} {_readable(await answer.text())}"
     except aiohttp.ClientError as error:
         return f"drain could not be called: {error}"
+
+
+def _readable(text: str) -> str:
+    """The figures of a drain as a person reads them; anything else as it came."""
+    try:
+        figures = {name: float(value) for name, value in json.loads(text).items() if value}
+    except (ValueError, TypeError, AttributeError):
+        return text[:500]
+    return ", ".join(f"{name} {value:.0f}" for name, value in figures.items()) or "nothing to do"
 
 
 def _logger(log: Path) -> logging.Logger:
