@@ -144,7 +144,30 @@ def test_a_like_whose_row_is_busy_is_skipped_by_settling_and_told_later(
         [result] = world.db.settle(content)
         assert (result["likes"], result["outcome"]) == (2, "settled")
         assert result["wake_after_ms"] is not None
+        assert any(dirty for _, _, dirty in world.slots(content))
     assert_exact(world, content, 3)
+
+
+def test_likes_beyond_what_one_settling_handles_are_left_to_the_next(world: World, busy: tuple[Content, UUID]) -> None:
+    content, liker = busy
+    world.set_limits(settle_rows=2)
+    world.db.like(liker, content)
+    [first] = world.db.settle(content)
+    assert (first["likes"], first["wake_after_ms"]) == (2, 1000)
+    assert any(dirty for _, _, dirty in world.slots(content))
+    assert_exact(world, content, 3)
+
+
+def test_settling_does_not_wait_for_the_host_and_copies_the_count_later(
+    world: World, busy: tuple[Content, UUID]
+) -> None:
+    content, _ = busy
+    with world.session().open_transaction() as host:
+        host.run("update public.posts set content = 'edited' where id = %s", content.id)
+        [result] = world.db.settle(content)
+        assert (result["outcome"], result["events"], result["wake_after_ms"]) == ("settled", 1, 1000)
+        assert any(dirty for _, _, dirty in world.slots(content))
+    assert_exact(world, content, 2)
 
 
 def test_a_like_announces_nothing_while_another_session_has_the_activity(world: World) -> None:
