@@ -108,8 +108,8 @@ def forgeries(mint: Mint, issuer: str) -> dict[str, str]:
         "a key brought along": mint(
             user, key=OTHER_EC_KEY, alg="ES256", headers={"kid": "x", "jwk": jwk(OTHER_EC_KEY, "x")}
         ),
-        "not valid yet": mint(user, nbf=NOW + 120),
-        "issued in the future": mint(user, iat=NOW + 120),
+        "not valid yet": mint(user, nbf=NOW + 86_400),
+        "issued in the future": mint(user, iat=NOW + 86_400),
         "another project's issuer": mint(user, iss="https://other.supabase.co/auth/v1"),
         "issuer missing": mint(user, iss=None),
         "issuer is a prefix": mint(user, iss=issuer[:-1]),
