@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     // Two workers: the project's smallest machine has two cores, and more only fight each other.
     maxWorkers: 2,
+    // For a machine that is busy with other things: no test waits for time to pass.
+    testTimeout: 30_000,
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
