@@ -71,7 +71,7 @@ begin
 end;
 $$;
 
-create function likes.forget_content(content_type text, content_id uuid, moment timestamptz) returns likes.settlement
+create function likes.forget_content(content_type text, content_id uuid, slots integer[], moment timestamptz) returns likes.settlement
 language plpgsql volatile set search_path = '' as $$
 declare
   v_gone record;
@@ -101,6 +101,10 @@ begin
     or exists (
       select from likes.notifications n
       where n.content_type = forget_content.content_type and n.content_id = forget_content.content_id)
+    -- A slot made since: another settling may hold it, and wait for one of these.
+    or exists (
+      select from likes.counters c
+      where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id and c.slot <> all (slots))
   then
     v_wake_after_ms := 1000;
     update likes.activity a set settle_due_at = moment + interval '1 second', failures = 0, last_error = null, retry_at = '-infinity'
@@ -112,7 +116,8 @@ begin
     where m.content_type = forget_content.content_type and m.content_id = forget_content.content_id and m.user_id in (
       select o.user_id from likes.mutes o
       where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id for update skip locked);
-    delete from likes.counters c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
+    delete from likes.counters c
+    where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id and c.slot = any (slots);
     delete from likes.rooms r where r.content_type = forget_content.content_type and r.content_id = forget_content.content_id;
     delete from likes.activity a where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
   end if;
@@ -198,7 +203,7 @@ begin
   select c.author_id, c.is_available into v_author_id, v_is_available from likes.likeable c
   where c.content_type = activity.content_type and c.content_id = activity.content_id;
   if not found then
-    return likes.forget_content(activity.content_type, activity.content_id, moment);
+    return likes.forget_content(activity.content_type, activity.content_id, slots, moment);
   end if;
   v_departed := likes.take_departures(activity.content_type, activity.content_id, slots[1]);
   -- The slots are locked, and this snapshot is younger: what they add up to is complete, but for slots made since, which stay dirty.
@@ -529,7 +534,9 @@ begin
     select o.id from likes.notifications o
     where not exists (select from auth.users u where u.id = o.user_id) limit 10000 for update skip locked);
   get diagnostics v_orphans = row_count;
-  delete from likes.last_seen s where not exists (select from auth.users u where u.id = s.user_id);
+  delete from likes.last_seen s
+  where s.user_id in (
+    select o.user_id from likes.last_seen o where not exists (select from auth.users u where u.id = o.user_id) for update skip locked);
   return jsonb_build_object(
     'likes', v_likes, 'viewers', v_viewers, 'rate_limits', v_rate_limits, 'usage', v_usage, 'notifications', v_notifications + v_orphans);
 end;

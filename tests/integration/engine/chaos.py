@@ -84,14 +84,16 @@ class Chaos:
                 try:
                     act(session, choose)
                     self.done[act.__name__] += 1
-                except (psycopg.errors.AdminShutdown, psycopg.OperationalError):
-                    self.refusals["killed"] += 1
-                    session = self.world.session()
                 except psycopg.Error as error:
-                    self.refusals[error.sqlstate or str(error)] += 1
+                    self.refusals[self._reason(error)] += 1
+                    session = self.world.session() if session.connection.closed else session
         except BaseException as error:
             self._errors.append(error)
             self._stop.set()
+
+    def _reason(self, error: psycopg.Error) -> str:
+        is_dead = isinstance(error, psycopg.OperationalError) and error.sqlstate in {None, "57P01"}
+        return "killed" if is_dead else f"{error.sqlstate} {error.diag.message_primary}"
 
     # What they do
 
@@ -110,7 +112,7 @@ class Chaos:
         if batch:
             by_id = {content.id: content for content in self.contents}
             for result in session.settle(*batch):
-                self.outcomes[result["outcome"]] += 1
+                self.outcomes[" ".join(filter(None, (result["outcome"], result["error"])))] += 1
                 content = by_id[UUID(result["content_id"])]
                 for _ in range(choose.choice([1, 1, 2])):
                     self._wake_ups.send(content, result["wake_after_ms"])

@@ -157,6 +157,26 @@ def test_a_settler_who_waits_while_another_forgets_the_content_is_answered(
     assert (result["outcome"], result["notifications"]) == ("settled", 0)
 
 
+def test_settlers_who_know_different_slots_do_not_wait_for_each_other_crosswise(world: World) -> None:
+    world.stop_clock()
+    content = world.post()
+    world.db.like(world.user(), content)
+    # The slot that one settling has locked comes after the one that is made meanwhile.
+    world.db.run("update likes.counters set slot = 5")
+    world.delete(content)
+    world.pass_time(seconds=5)
+    world.add_pause("forget_content")
+    one, two = world.session(), world.session()
+    with world.paused(one, "forget_content", one.settle, content) as first:
+        world.db.run("insert into likes.counters (content_type, content_id, slot) values ('post', %s, 1)", content.id)
+        second = two.background(two.settle, content)
+        world.waits_for_lock(two)
+    assert [first.result()[0]["outcome"], second.result()[0]["outcome"]] == ["settled", "waiting"]
+    sweep_until_quiet(world)
+    assert world.db.value("select count(*) from likes.counters") == 0
+    assert world.deadlocks() == 0
+
+
 def test_deleting_contents_waits_for_no_settling(world: World) -> None:
     world.stop_clock()
     author = world.user()
