@@ -60,7 +60,10 @@ const tokens = (name: string) => gateway.joins.filter((join) => join.topic === n
 describe("two people", () => {
   it("a tap of one moves the count of the other, and the author is told (A5, B2)", async () => {
     server.heartbeatMs = 60_000; // lest a heartbeat brings the count before its event does
-    const [one, two, theAuthor] = await Promise.all([watching(ada), watching(bob), client(author)]);
+    // One after the other: each waits for one more in the room, which has to be itself.
+    const one = await watching(ada);
+    const two = await watching(bob);
+    const theAuthor = await client(author);
     await eventually(() => expect(tokens(`user:${author.id}`)).toEqual([tokenOf(author)]));
     const arrived: string[] = [];
     theAuthor.likes.notifications.arrivals.subscribe(({ message }) => arrived.push(message));
