@@ -90,9 +90,9 @@ class Application:
 
     def _note(self, request: Request, response: Response, code: str | None, milliseconds: float) -> None:
         self.figures.add(Figure.REQUEST_MILLISECONDS, milliseconds)
-        if response.status >= 500:
-            self.figures.add(Figure.SERVER_ERRORS)
-        elif response.status >= 400:
+        # 0 or 1 for each request, so that the average is the error rate that an alarm watches
+        self.figures.add(Figure.SERVER_ERRORS, int(response.status >= 500))
+        if 400 <= response.status < 500:
             self.figures.add(Figure.CLIENT_ERRORS)
         self.log.info(
             "answered",
