@@ -1,0 +1,31 @@
+"""An emulator for the alarms, and a PostgreSQL server whose databases each test has for itself: both shared."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.engine.cluster import Cluster
+from tests.integration.engine.cluster import running as running_cluster
+from tests.integration.engine.world import World
+from tests.operations.emulator import Emulator
+from tests.operations.emulator import running as running_emulator
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        emulator.deploy()
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def operations_cluster() -> Iterator[Cluster]:
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def world(operations_cluster: Cluster) -> Iterator[World]:
+    world = World(operations_cluster)
+    yield world
+    world.close()
