@@ -1,19 +1,15 @@
-"""Builds what gets deployed to Lambda, for a Python that runs here: functions and packages, byte-compiled."""
+"""What bin/deploy uploads, unpacked as Lambda does it, beside what Lambda has of its own; it runs here."""
 
-import json
-import shutil
+import platform
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from bench.database import ROOT
-
-# The version that is deployed. Where it is not installed, the one that runs this stands in: what counts is the ratio.
-DEPLOYED: Final = "3.13"
-# The runtime has boto3, so the package has neither it nor what only it brings along.
-IN_THE_RUNTIME: Final = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+from infra import package
+from infra.interpreter import DEPLOYED, find_python, uv
 
 
 @dataclass(frozen=True)
@@ -25,48 +21,34 @@ class LambdaPackage:
     runtime: Path
 
     @classmethod
-    def build(cls, folder: Path) -> "LambdaPackage":
-        """Install, copy and compile into `folder`, as the deployment does it."""
+    def build(cls, folder: Path, *more: str) -> "LambdaPackage":
+        """Build and unpack it in `folder`. The runtime is given `more` packages.
+
+        Where there is no Python of the deployed version, it is built for the one that runs this: ratios stay good.
+        """
+        python = find_python() or sys.executable
+        version = DEPLOYED if find_python() else f"{sys.version_info[0]}.{sys.version_info[1]}"
         # an environment of its own: what else is installed on this machine must not take part
-        subprocess.run([find_python(), "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
-        package = cls(str(folder / "venv" / "bin" / "python"), folder / "task", folder / "runtime")
-        requirements, excluded = ROOT / "requirements.txt", folder / "excluded.txt"
-        excluded.write_text("\n".join(IN_THE_RUNTIME))
-        package._install(package.task, "--excludes", str(excluded), "-r", str(requirements))
-        package._install(package.runtime, "-c", str(ROOT / "requirements-dev.txt"), "boto3", "awslambdaric")
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "functions", package.task, dirs_exist_ok=True, ignore=ignored)
-        package.compile()
-        return package
+        subprocess.run([python, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+        built = cls(str(folder / "venv" / "bin" / "python"), folder / "task", folder / "runtime")
+        with zipfile.ZipFile(package.build(this_machine(), folder, version).path) as archive:
+            archive.extractall(built.task)
+        built._install_runtime("boto3", "awslambdaric", *more)
+        return built
 
-    def compile(self) -> None:
-        """Write the byte code; unchecked, it is good wherever and whenever the zip is unpacked."""
-        for folder in (self.task, self.runtime):
-            options = ["-q", "--invalidation-mode", "unchecked-hash"]
-            # Some packages carry files that are no Python: their failure is no matter, as in the deployment.
-            subprocess.run([self.python, "-m", "compileall", *options, str(folder)], check=False)
+    def compile(self, folder: Path) -> None:
+        """Write the byte code of what is in a folder."""
+        # Some packages carry files that are no Python: their failure is no matter, as in the deployment.
+        options = ["-q", "--invalidation-mode", "unchecked-hash"]
+        subprocess.run([self.python, "-m", "compileall", *options, str(folder)], check=False)
 
-    def _install(self, target: Path, *what: str) -> None:
-        uv = str(Path(sys.executable).with_name("uv"))
-        options = ["--quiet", "--python", self.python, "--only-binary", ":all:", "--target", str(target)]
-        subprocess.run([uv, "pip", "install", *options, *what], check=True)
+    def _install_runtime(self, *what: str) -> None:
+        options = ["--quiet", "--python", self.python, "--only-binary", ":all:", "--target", str(self.runtime)]
+        pins = ["-c", str(ROOT / "requirements-dev.txt")]
+        subprocess.run([uv(), "pip", "install", *options, *pins, *what], check=True)
+        self.compile(self.runtime)
 
 
-def find_python() -> str:
-    """The interpreter of the deployed version, from the PATH, from uv or from pyenv; else the one that runs this."""
-    return next((python for python in _candidates() if _version(python) == DEPLOYED), sys.executable)
-
-
-def _candidates() -> list[str]:
-    uv = str(Path(sys.executable).with_name("uv"))
-    listing = [uv, "python", "list", "--quiet", "--only-installed", "--output-format", "json", DEPLOYED]
-    found = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
-    managed = [entry["path"] for entry in json.loads(found or "[]")]
-    # pyenv's programs on the PATH refuse to run unless their version is the chosen one.
-    versions = (Path.home() / ".pyenv" / "versions").glob(f"{DEPLOYED}*/bin/python{DEPLOYED}")
-    return [*managed, *map(str, versions)]
-
-
-def _version(python: str) -> str:
-    program = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run([python, "-c", program], capture_output=True, text=True, check=False).stdout.strip()
+def this_machine() -> str:
+    """The architecture of this machine, as Lambda names it."""
+    return {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")

@@ -1,4 +1,4 @@
-"""All that a Lambda function talks to, in one small server: the Runtime API, Auth's keys, PostgREST and SQS."""
+"""All that a Lambda function talks to, in one small server: the Runtime API, Auth's keys, PostgREST, SSM, SQS."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ from jwt.algorithms import ECAlgorithm
 
 USER: Final = str(uuid.uuid4())
 CONTENT: Final = str(uuid.uuid4())
+SECRET_KEY: Final = "sb_secret_of_ssm"
+SECRET_KEY_PARAMETER: Final = "/realtime-likes/bench/supabase-secret-key"
 TOGGLED: Final = {
     "liked": True,
     "total_likes": 8,
@@ -96,6 +98,11 @@ class LambdaWorld:
         """What the database says of the like."""
         return json.dumps({**TOGGLED, "wake_after_ms": 1000 if self.wakes else None}).encode()
 
+    def secrets(self) -> bytes:
+        """What SSM has."""
+        found = {"Name": SECRET_KEY_PARAMETER, "Type": "SecureString", "Value": SECRET_KEY, "Version": 1}
+        return json.dumps({"Parameters": [found], "InvalidParameters": []}).encode()
+
     def sent(self, body: bytes) -> bytes:
         """What SQS says of a message; its client compares the hash."""
         self.messages += 1
@@ -151,7 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.world.take_answer(body)
             self._reply(202, b"{}", {})
         elif self.path == "/rest/v1/rpc/toggle_like":
-            self._reply(200, self.server.world.toggled(), {})
+            known = self.headers["apikey"] == SECRET_KEY
+            self._reply(200, self.server.world.toggled(), {}) if known else self._reply(401, b"{}", {})
+        elif self.headers["x-amz-target"] == "AmazonSSM.GetParameters":
+            self._reply(200, self.server.world.secrets(), {})
         else:
             self._reply(200, self.server.world.sent(body), {})
 
