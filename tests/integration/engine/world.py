@@ -7,14 +7,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString, ParamSpec, TypeVar
+from typing import Any, Final, LiteralString, ParamSpec, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.integration.engine.cluster import Cluster
 from tests.integration.engine.session import Content, Session
 
 P = ParamSpec("P")
@@ -33,10 +32,20 @@ class Message:
     payload: dict[str, Any]
 
 
+class Server(Protocol):
+    """Where databases come from: a cluster of the engine's tests, or the one database of a whole system."""
+
+    def url(self, name: str, role: str = "postgres") -> str: ...
+
+    def copy(self) -> str: ...
+
+    def drop(self, name: str) -> None: ...
+
+
 class World:
     """The database and its sessions; `db` is the one that looks on."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Server) -> None:
         self._cluster = cluster
         self._name = cluster.copy()
         self._sessions: list[Session] = []
