@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--stage", choices=("dev", "prod"), default="dev", help="default dev")
     parser.add_argument("--architecture", choices=tuple(PLATFORMS), default="arm64", help="default arm64")
+    parser.add_argument("--python", default=DEPLOYED, metavar="VERSION", help=f"Lambda's Python, default {DEPLOYED}")
     parser.add_argument("--dry-run", action="store_true", help="build the zip and print the plan; ask no account")
     parser.add_argument("options", nargs="*", metavar="-- OPTION", help="for serverless: -- --param jwtSecret=set")
     return parser.parse_args()
@@ -69,8 +70,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    package = build(arguments.architecture)
-    options = ["--stage", arguments.stage, "--param", f"architecture={arguments.architecture}", *arguments.options]
+    package = build(arguments.architecture, version=arguments.python)
+    chosen = (f"architecture={arguments.architecture}", f"python={arguments.python}")
+    options = [
+        "--stage",
+        arguments.stage,
+        *(word for param in chosen for word in ("--param", param)),
+        *arguments.options,
+    ]
     return Plan(arguments.stage, package, synthesize(options), options)
 
 
@@ -79,7 +86,7 @@ def _tell(plan: Plan) -> None:
     _say(f"Stage {plan.stage} in {template.region}, commit {_commit()}")
     _say(f"  zip        {plan.package.path.relative_to(ROOT)}, {plan.package.megabytes:.1f} MB, {plan.package.sha256}")
     if not plan.package.compiled:
-        _say(f"  Warning: no Python {DEPLOYED} was found, so the zip has no byte code and starts half as fast.")
+        _say("  Warning: no Python of that version was found, so the zip has no byte code and starts half as fast.")
     _say(f"  1 database   supabase db push: {_migrations()} migrations, those that are not there yet")
     _say("  2 functions  serverless deploy:")
     for kind, count in sorted(Counter(r["Type"] for r in template.body["Resources"].values()).items()):

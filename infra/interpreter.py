@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# What serverless.yml names as `runtime`.
+# What serverless.yml has as the param `python`.
 DEPLOYED: Final = "3.13"
 
 

@@ -114,11 +114,12 @@ def _compile(folder: Path, python: str) -> None:
 def _zip(folder: Path, target: Path) -> None:
     partial = target.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        for name in names:
+            entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = _MODE
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+            archive.writestr(entry, (folder / name).read_bytes())
     partial.replace(target)
 
 

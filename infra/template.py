@@ -13,7 +13,7 @@ from infra.package import ROOT
 
 
 class TemplateError(Exception):
-    """serverless.yml or an option is wrong; the text is what `serverless` says of it."""
+    """serverless.yml or an option is wrong; the text has what `serverless` says of it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def synthesize(options: Sequence[str]) -> Template:
     with tempfile.TemporaryDirectory(prefix="likes-template-") as folder:
         done = serverless("package", "--package", folder, *options)
         if done.returncode:
-            raise TemplateError((done.stderr or done.stdout).strip())
+            raise TemplateError(f"serverless.yml, or an option, is wrong: {done.stdout.strip()}")
         body = json.loads(Path(folder, "cloudformation-template-update-stack.json").read_text())
         state = json.loads(Path(folder, "serverless-state.json").read_text())
     return Template(body, state["service"]["provider"]["region"])
