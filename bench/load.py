@@ -1,33 +1,39 @@
 """Many sessions that like at once, the loop running in the database: no client stands in the way of the figures."""
 
 import asyncio
+import contextlib
 import time
-from typing import Final, LiteralString
+from typing import Final
 
 import psycopg
 
 from bench.database import connect, run_file
 
 CONNECTIONS: Final = 32
+WARM_UP_SECONDS: Final = 1.0
 SECONDS: Final = 4.0
 ROUNDS: Final = 3
 
-OURS: Final = "select public.toggle_like($1, 'post', $2)"
+# The loops of bench/sql/load.sql.
+OURS: Final = b"call bench.run_ours(%s, %s, %s)"
+COUNT_ROWS: Final = b"call bench.run_count_rows(%s, %s, %s)"
 
 
-async def rate(url: str, statement: LiteralString, people: int, contents: int = 1) -> tuple[float, int]:
+async def rate(url: str, loop: bytes, people: int, contents: int = 1) -> tuple[float, int]:
     """Likes per second of `CONNECTIONS` sessions at once, each like committed durably; and how many failed."""
 
-    async def run() -> tuple[int, int]:
-        async with await connect(url) as connection:
-            call = "call bench.run_likes(%s, %s, %s, %s)"
-            row = await (await connection.execute(call, [statement, people, contents, SECONDS])).fetchone()
-            assert row is not None
-            return row[0], row[1]
+    async def run(connection: psycopg.AsyncConnection, seconds: float) -> tuple[int, int]:
+        row = await (await connection.execute(loop, [people, contents, seconds])).fetchone()
+        assert row is not None
+        return row[0], row[1]
 
-    begun = time.monotonic()
-    results = await asyncio.gather(*(run() for _ in range(CONNECTIONS)))
-    seconds = time.monotonic() - begun
+    async with contextlib.AsyncExitStack() as stack:
+        sessions = [await stack.enter_async_context(await connect(url)) for _ in range(CONNECTIONS)]
+        # PostgREST's sessions are pooled: what each does once, such as planning, is not what is measured.
+        await asyncio.gather(*(run(session, WARM_UP_SECONDS) for session in sessions))
+        begun = time.monotonic()
+        results = await asyncio.gather(*(run(session, SECONDS) for session in sessions))
+        seconds = time.monotonic() - begun
     return sum(done for done, _ in results) / seconds, sum(failed for _, failed in results)
 
 

@@ -85,7 +85,6 @@ create index content_likes_user_idx on likes.content_likes (user_id, changed_at 
 create index content_likes_unliked_idx on likes.content_likes (changed_at) where not liked;
 
 create table likes.changes (
-  change_id bigint generated always as identity,
   content_type text not null,
   content_id uuid not null,
   user_id uuid not null,

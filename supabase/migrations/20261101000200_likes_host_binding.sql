@@ -2,10 +2,13 @@
 -- who may see what, who is blocked, and where the host keeps its own count.
 
 create view likes.likeable with (security_invoker = true) as
-  select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available from public.posts p
+  select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available, u.privacy_level = 'public' as is_public
+  from public.posts p join public.users u on u.id = p.user_id
   union all
-  select 'video'::text, v.id, v.user_id, v.status = 'ready' from public.videos v;
-comment on view likes.likeable is 'Everything that can be liked, with its author. Unavailable content is as good as unknown.';
+  select 'video'::text, v.id, v.user_id, v.status = 'ready', u.privacy_level = 'public'
+  from public.videos v join public.users u on u.id = v.user_id;
+comment on view likes.likeable is
+  'Everything that can be liked, with its author. Unavailable content is as good as unknown; public content is visible to all but those whom the author has blocked.';
 
 create view likes.profiles with (security_invoker = true) as
   select u.id as user_id, u.username, u.display_name, u.privacy_level = 'private' as is_private from public.users u;
@@ -21,7 +24,7 @@ begin
   return found and public.can_see_author(can_view.user_id, v_author_id);
 end;
 $$;
-comment on function likes.can_view is 'Whether a user (null: a visitor) may see a content, hence like it, read its count and join its channel.';
+comment on function likes.can_view is 'Whether a user (null: a visitor) may see a content that is not public, hence like it, read its count and join its channel.';
 
 create view likes.blocks with (security_invoker = true) as
   select b.blocker_id as author_id, b.blocked_id as user_id from public.user_blocks b;

@@ -34,41 +34,70 @@ begin
 end;
 $$;
 
-create function likes.check_content(content_type text, content_id uuid) returns void
+create function likes.check_content(content_type text, content_id uuid, settings likes.settings) returns void
 language plpgsql stable set search_path = '' as $$
-declare
-  v_known text[] := (select s.content_types from likes.settings s);
 begin
-  if check_content.content_type is null or check_content.content_type <> all (v_known) then
-    perform likes.refuse(400, 'invalid_request', format('content_type must be one of: %s.', array_to_string(v_known, ', ')));
+  if check_content.content_type is null or check_content.content_type <> all (settings.content_types) then
+    perform likes.refuse(400, 'invalid_request', format('content_type must be one of: %s.', array_to_string(settings.content_types, ', ')));
   elsif check_content.content_id is null then
     perform likes.refuse(400, 'invalid_request', 'content_id must be a UUID.');
   end if;
 end;
 $$;
 
+-- That the author has blocked the user is for the caller's query to say: a feed asks in one statement.
+create function likes.is_visible(content likes.likeable, user_id uuid, is_blocked boolean) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  return (content).is_available and (
+    ((content).is_public and not is_visible.is_blocked)
+    or coalesce((content).author_id = is_visible.user_id, false)
+    or likes.can_view(is_visible.user_id, (content).content_type, (content).content_id));
+end;
+$$;
+comment on function likes.is_visible is 'Whether a user (null: a visitor) may see a content. Only what is not public is asked of the host''s function.';
+
 create function likes.parse_items(items jsonb) returns table (content_type text, content_id uuid)
 language plpgsql stable rows 10 set search_path = '' as $$ -- few rows, so that what joins them looks each up by key
 declare
   v_known text[] := (select s.content_types from likes.settings s);
+  v_is_fit boolean;
 begin
   if items is null or jsonb_typeof(items) <> 'array' then
     perform likes.refuse(400, 'invalid_request', 'items must be an array of {content_type, content_id}.');
   elsif jsonb_array_length(items) > 100 then
     perform likes.refuse(400, 'too_many_items', 'Name 100 items at most in one call.');
-  elsif exists (
-    select from jsonb_array_elements(items) i
-    where jsonb_typeof(i) <> 'object'
-      or coalesce(i ->> 'content_type' <> all (v_known), true)
-      or coalesce(i ->> 'content_id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', true))
-  then
+  end if;
+  begin
+    return query select distinct i.content_type, i.content_id from jsonb_to_recordset(items) i (content_type text, content_id uuid);
+    select coalesce(bool_and(i ->> 'content_type' = any (v_known) and i ->> 'content_id' is not null), true) into v_is_fit
+    from jsonb_array_elements(items) i;
+  exception when data_exception then -- no object, no UUID
+    v_is_fit := false;
+  end;
+  if not v_is_fit then
     perform likes.refuse(400, 'invalid_request',
       format('Each item needs a content_type (%s) and a content_id (UUID).', array_to_string(v_known, ', ')));
   end if;
-  return query select distinct i ->> 'content_type', (i ->> 'content_id')::uuid from jsonb_array_elements(items) i;
 end;
 $$;
 comment on function likes.parse_items is 'The distinct contents that a request names, 100 at most, or a refusal.';
+
+create function likes.visible_items(items jsonb, user_id uuid) returns table (content_type text, content_id uuid, author_id uuid)
+language plpgsql stable rows 10 set search_path = ''
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+begin
+  return query
+    select c.content_type, c.content_id, c.author_id from likes.parse_items(visible_items.items) i
+    -- Each by its key: without the limit, the planner would ask of every content there is whether it is visible.
+    cross join lateral (
+      select c.* from likes.likeable c where c.content_type = i.content_type and c.content_id = i.content_id limit 1) c
+    where likes.is_visible(
+      c, visible_items.user_id,
+      exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = visible_items.user_id));
+end;
+$$;
+comment on function likes.visible_items is 'The distinct contents that a request names and a user (null: a visitor) may see.';
 
 -- The message budget ---------------------------------------------------------------------------------------------------------
 
@@ -367,7 +396,7 @@ declare
   v_wake_after_ms integer;
 begin
   select s.* into v_settings from likes.settings s;
-  perform likes.check_content(toggle_like.content_type, toggle_like.content_id);
+  perform likes.check_content(toggle_like.content_type, toggle_like.content_id, v_settings);
   if toggle_like.user_id is null then
     perform likes.refuse(400, 'invalid_request', 'user_id must be a UUID.');
   elsif toggle_like.intent <= 0 then
@@ -379,12 +408,13 @@ begin
   perform likes.take_permit(toggle_like.user_id, v_settings);
 
   select c.author_id, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
-    exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = toggle_like.user_id) as is_blocked,
-    likes.can_view(toggle_like.user_id, c.content_type, c.content_id) as is_visible
+    b.is_blocked, likes.is_visible(c, toggle_like.user_id, b.is_blocked) as is_visible
   into v_content
   from likes.likeable c
   left join likes.profiles a on a.user_id = c.author_id
   left join likes.profiles p on p.user_id = toggle_like.user_id
+  cross join lateral (
+    select exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = toggle_like.user_id) as is_blocked offset 0) b
   where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id and c.is_available;
   if not found or not (v_content.is_visible or v_content.is_blocked) then
     perform likes.refuse(404, 'content_not_found', 'It does not exist, is not ready, or is not visible to this user.');

@@ -274,7 +274,7 @@ language plpgsql volatile security definer set search_path = '' as $$ -- definer
 declare
   v_user_id uuid := likes.require_user();
 begin
-  perform likes.check_content(mute_content.content_type, mute_content.content_id);
+  perform likes.check_content(mute_content.content_type, mute_content.content_id, (select s from likes.settings s));
   if muted is null then
     perform likes.refuse(400, 'invalid_request', 'muted must be true or false.');
   elsif not exists (

@@ -154,17 +154,17 @@ declare
   v_users uuid[];
   v_changed likes.content_likes[];
 begin
-  select max(c.change_id), array_agg(distinct c.user_id) into v_last, v_users from (
-    select c.change_id, c.user_id from likes.changes c
+  select max(c.version), array_agg(distinct c.user_id) into v_last, v_users from (
+    select c.version, c.user_id from likes.changes c
     where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id
-    order by c.change_id limit settings.settle_rows) c;
+    order by c.version limit settings.settle_rows) c;
   -- Skip locked: a like comes before its slot in the lock order. One that is skipped keeps the content unsettled.
   select coalesce(array_agg(l), '{}') into v_changed from (
     select l.* from likes.content_likes l
     where l.content_type = take_changes.content_type and l.content_id = take_changes.content_id and l.user_id = any (v_users)
     for update skip locked) l;
   delete from likes.changes c
-  where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id and c.change_id <= v_last
+  where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id and c.version <= v_last
     and (c.user_id in (select l.user_id from unnest(v_changed) l)
       -- Gone with its user.
       or not exists (

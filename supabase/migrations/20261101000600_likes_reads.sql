@@ -15,12 +15,11 @@ begin
       'liked', coalesce(l.liked, false), 'intent', coalesce(l.intent, 0),
       'total_likes', coalesce(a.announced_total, 0), 'version', coalesce(a.announced_version, 0),
       'viewers', least(coalesce(r.viewers, 0), v_max_viewers))), '[]')
-    from likes.parse_items(get_like_status.items) i
+    from likes.visible_items(get_like_status.items, v_user_id) i
     left join likes.activity a on a.content_type = i.content_type and a.content_id = i.content_id
     left join likes.content_likes l on l.content_type = i.content_type and l.content_id = i.content_id and l.user_id = v_user_id
     left join likes.rooms r
-      on r.content_type = i.content_type and r.content_id = i.content_id and r.counted_at > v_seen_since
-    where likes.can_view(v_user_id, i.content_type, i.content_id));
+      on r.content_type = i.content_type and r.content_id = i.content_id and r.counted_at > v_seen_since);
 end;
 $$;
 comment on function public.get_like_status is 'Like state and count of the contents (100 at most) that the caller may see.';
@@ -35,18 +34,20 @@ declare
   v_last record;
 begin
   if get_user_liked_content.content_type is not null then
-    perform likes.check_content(get_user_liked_content.content_type, v_user_id);
+    perform likes.check_content(get_user_liked_content.content_type, v_user_id, (select s from likes.settings s));
   end if;
   select array_agg(to_jsonb(f)) into v_page from (
     select l.content_type, l.content_id, l.changed_at as liked_at, coalesce(a.announced_total, 0) as total_likes,
       likes.author(c.author_id, p.username, p.display_name) as author
     from likes.content_likes l
-    join likes.likeable c on c.content_type = l.content_type and c.content_id = l.content_id
+    cross join lateral (
+      select c.* from likes.likeable c where c.content_type = l.content_type and c.content_id = l.content_id limit 1) c
     left join likes.profiles p on p.user_id = c.author_id
     left join likes.activity a on a.content_type = l.content_type and a.content_id = l.content_id
     where l.user_id = v_user_id and l.liked and (l.changed_at, l.content_id) < (v_from.moment, v_from.id)
       and (get_user_liked_content.content_type is null or l.content_type = get_user_liked_content.content_type)
-      and likes.can_view(v_user_id, l.content_type, l.content_id)
+      and likes.is_visible(
+        c, v_user_id, exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = v_user_id))
     order by l.changed_at desc, l.content_id desc limit v_max + 1) f;
   return jsonb_build_object(
     'items', coalesce(to_jsonb(v_page[1:v_max]), '[]'),
@@ -91,11 +92,9 @@ comment on function public.get_content_likers is 'Who likes a content, newest fi
 create function public.get_content_authors(items jsonb) returns jsonb
 language sql stable security definer set search_path = '' as $$ -- definer: the tables of the host may be closed to the caller
   select coalesce(jsonb_agg(jsonb_build_object(
-    'content_type', i.content_type, 'content_id', i.content_id, 'author', likes.author(c.author_id, p.username, p.display_name))), '[]')
-  from likes.parse_items(get_content_authors.items) i
-  join likes.likeable c on c.content_type = i.content_type and c.content_id = i.content_id
-  left join likes.profiles p on p.user_id = c.author_id
-  where likes.can_view((select auth.uid()), i.content_type, i.content_id)
+    'content_type', i.content_type, 'content_id', i.content_id, 'author', likes.author(i.author_id, p.username, p.display_name))), '[]')
+  from likes.visible_items(get_content_authors.items, (select auth.uid())) i
+  left join likes.profiles p on p.user_id = i.author_id
 $$;
 comment on function public.get_content_authors is 'The authors of the contents (100 at most) that the caller may see.';
 
@@ -104,7 +103,7 @@ language plpgsql stable security definer set search_path = '' as $$ -- definer: 
 declare
   v_found jsonb;
 begin
-  perform likes.check_content(get_content_author.content_type, get_content_author.content_id);
+  perform likes.check_content(get_content_author.content_type, get_content_author.content_id, (select s from likes.settings s));
   v_found := public.get_content_authors(jsonb_build_array(
     jsonb_build_object('content_type', get_content_author.content_type, 'content_id', get_content_author.content_id)));
   if v_found = '[]' then
@@ -218,7 +217,9 @@ end;
 $$;
 
 create function public.sync_viewing(viewer_id uuid, items jsonb, connection text default 'live') returns jsonb
-language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
+language plpgsql volatile security definer set search_path = '' -- definer: API roles have no access to the engine's tables
+-- As in toggle_like: lookups by key, plans kept.
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
 declare
   v_user_id uuid := (select auth.uid());
   v_settings likes.settings;
@@ -230,9 +231,8 @@ begin
   if sync_viewing.viewer_id is null or coalesce(sync_viewing.connection not in ('live', 'polling'), true) then
     perform likes.refuse(400, 'invalid_request', 'viewer_id must be a UUID, connection live or polling.');
   end if;
-  select coalesce(jsonb_agg(jsonb_build_object('content_type', p.content_type, 'content_id', p.content_id)), '[]') into v_keys
-  from likes.parse_items(sync_viewing.items) p
-  where likes.can_view(v_user_id, p.content_type, p.content_id);
+  select coalesce(jsonb_agg(jsonb_build_object('content_type', i.content_type, 'content_id', i.content_id)), '[]') into v_keys
+  from likes.visible_items(sync_viewing.items, v_user_id) i;
   if exists (
     select from jsonb_array_elements(sync_viewing.items) i
     where coalesce(i ->> 'version', '0') !~ '^\d{1,18}$' or coalesce(i ->> 'viewers', '0') !~ '^\d{1,9}$'

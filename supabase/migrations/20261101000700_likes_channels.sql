@@ -10,7 +10,12 @@ begin
   end if;
   -- A guard, never a bare cast: a malformed topic is somebody else's topic, no error.
   v_parts := regexp_match(can_receive.topic, '^content:([a-z0-9_]+):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$');
-  return v_parts is not null and coalesce(likes.can_view((select auth.uid()), v_parts[1], v_parts[2]::uuid), false);
+  if v_parts is null or not (select v_parts[1] = any (s.content_types) from likes.settings s) then
+    return false;
+  end if;
+  return exists (
+    select from likes.visible_items(
+      jsonb_build_array(jsonb_build_object('content_type', v_parts[1], 'content_id', v_parts[2])), (select auth.uid())));
 end;
 $$;
 comment on function likes.can_receive is 'Whether the caller may receive what is broadcast on a topic of ours; false for topics that are not.';
