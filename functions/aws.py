@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from realtime_likes import compose
 from realtime_likes.errors import InvalidRequestError
 from realtime_likes.http import Request, Response
-from realtime_likes.parameters import read_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,5 +89,4 @@ def _to_event(response: Response) -> Event:
 # Lambda names the handler (`aws.likes`): build it while the start-up has the full processor, and fail there if a
 # setting is wrong.
 if os.environ.get("AWS_LAMBDA_FUNCTION_NAME") and "." in os.environ.get("_HANDLER", ""):
-    os.environ.update(read_secrets(os.environ))
     compose.build(os.environ["_HANDLER"].rpartition(".")[2])

@@ -18,6 +18,7 @@ from realtime_likes.handlers.likes import LikesHandlers
 from realtime_likes.handlers.notifications import NotificationsHandlers
 from realtime_likes.liking import LikeContent
 from realtime_likes.observability import EmfFigures, QuietFigures, build_logger
+from realtime_likes.parameters import read_secrets
 from realtime_likes.postgrest_database import CallerDatabase, ServiceDatabase, open_http
 from realtime_likes.routing import Router
 from realtime_likes.settings import Settings, load_settings
@@ -59,7 +60,7 @@ def drain() -> Drain:
 @cache
 def settings_of(function: str) -> Settings:
     """The settings of a function, read once per process. Raises `SettingsError`."""
-    return load_settings(os.environ, writes=function in WRITERS)
+    return load_settings({**os.environ, **read_secrets(os.environ)}, writes=function in WRITERS)
 
 
 def build(function: str) -> None:
