@@ -1,4 +1,4 @@
-"""An emulator for the alarms, and a PostgreSQL server whose databases each test has for itself: both shared."""
+"""What the tests share: an emulator of AWS, a PostgreSQL server with a database for each test, a seeded project."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,8 @@ from tests.integration.engine.cluster import running as running_cluster
 from tests.integration.engine.world import World
 from tests.operations.emulator import Emulator
 from tests.operations.emulator import running as running_emulator
+from tests.operations.project import Project
+from tests.operations.project import running as running_project
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,10 @@ def world(operations_cluster: Cluster) -> Iterator[World]:
     world = World(operations_cluster)
     yield world
     world.close()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Releases are pushed onto it, one after the other."""
+    with running_project(tmp_path_factory.mktemp("project")) as project:
+        yield project
