@@ -23,6 +23,14 @@ SECONDS: Final = 60
 EAGER: Final = "import boto3\nimport supabase\nfrom aws import likes\n"
 
 
+def beside_an_eager_one(folder: Path) -> LambdaPackage:
+    """What is deployed, with the eager handler in it."""
+    package = LambdaPackage.build(folder, "supabase")
+    (package.task / "eager.py").write_text(EAGER)
+    package.compile(package.task)
+    return package
+
+
 def first_answer(package: LambdaPackage, world: LambdaWorld, handler: str, *, wakes: bool = False) -> float:
     """Milliseconds from the start of a process to its answer."""
     world.wakes = wakes
@@ -61,9 +69,7 @@ def _environment(package: LambdaPackage, world: LambdaWorld) -> dict[str, str]:
 def main() -> None:
     """Print each median, and the ratio as JSON."""
     with tempfile.TemporaryDirectory(prefix="likes-bench-") as folder, LambdaWorld() as world:
-        package = LambdaPackage.build(Path(folder), "supabase")
-        (package.task / "eager.py").write_text(EAGER)
-        package.compile(package.task)
+        package = beside_an_eager_one(Path(folder))
         rounds = [_round(package, world) for _ in range(ROUNDS + 1)][1:]  # the first comes from a cold disk
         assert world.messages == ROUNDS + 1, "a message was sent for each like that asks for one, and for no other"
         version = subprocess.run([package.python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
