@@ -16,7 +16,7 @@ PAGES = sorted([*(DOCS / "operations").glob("*.md"), *DOCS.glob("deploy.md")])
 def blocks(page: Path) -> list[str]:
     """The SQL of a page: its blocks, and the statements within its sentences."""
     text = page.read_text()
-    return re.findall(r"```sql\n(.*?)```", text, re.DOTALL) + re.findall(r"`((?:update|vacuum) [^`]*;)`", text)
+    return re.findall(r"```sql\n(.*?) *```", text, re.DOTALL) + re.findall(r"`((?:update|vacuum) [^`]*;)`", text)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
