@@ -85,7 +85,7 @@ comment on function likes.parse_items is 'The distinct contents that a request n
 
 create function likes.visible_items(items jsonb, user_id uuid) returns table (content_type text, content_id uuid, author_id uuid)
 language plpgsql stable rows 10 set search_path = ''
-set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 'off' as $$
 begin
   return query
     select c.content_type, c.content_id, c.author_id from likes.parse_items(visible_items.items) i
@@ -383,7 +383,7 @@ create function public.toggle_like(
 ) returns jsonb
 language plpgsql volatile security definer set search_path = '' -- definer: API roles have no access to the engine's tables
 -- Every lookup is by key: planning each anew costs more than all of them, and a plan made while a table was empty would scan it.
-set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 'off' as $$
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();

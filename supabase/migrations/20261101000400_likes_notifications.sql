@@ -56,7 +56,9 @@ begin
     id := v_open.id;
     return;
   end if;
-  update likes.notifications n set is_open = false where n.id = v_open.id;
+  if found then
+    update likes.notifications n set is_open = false where n.id = v_open.id;
+  end if;
   is_new := is_news;
   -- What is no news (a like given again within a day) is listed, but as read: the author was told once.
   insert into likes.notifications as n (user_id, content_type, content_id, is_open, read_at, created_at, updated_at)
@@ -77,6 +79,7 @@ declare
   v_news uuid[];
   v_again uuid[];
   v_departed likes.departures[];
+  v_ids uuid[];
   v_open_id uuid;
   v_is_new boolean := false;
   v_row record;
@@ -103,21 +106,22 @@ begin
   if v_news is null and v_again is null and v_departed is null then
     return v_notices;
   end if;
-  perform from likes.notifications n
-  where n.id in (select d.notification_id from unnest(v_departed) d)
-    or (n.user_id = author_id and n.content_type = notify_author.content_type and n.content_id = notify_author.content_id and n.is_open)
-  order by n.id for update;
+  -- First which, then their locks in order: asked in one condition, the planner would read all notifications there are.
+  v_ids := array(
+    select d.notification_id from unnest(v_departed) d
+    union
+    select n.id from likes.notifications n
+    where n.user_id = author_id and n.content_type = notify_author.content_type and n.content_id = notify_author.content_id and n.is_open);
+  perform from likes.notifications n where n.id = any (v_ids) order by n.id for update;
   if v_news is not null or v_again is not null then
     select o.id, o.is_new into v_open_id, v_is_new
     from likes.open_notification(author_id, notify_author.content_type, notify_author.content_id, v_news is not null, settings, moment) o;
   end if;
-  update likes.content_likes l set notification_id = v_open_id, notified_at = moment
-  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and l.user_id = any (v_news);
-  update likes.content_likes l set notification_id = v_open_id
-  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and l.user_id = any (v_again);
-  update likes.content_likes l set notification_id = null
-  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id and not l.liked
-    and l.user_id = any (array(select d.user_id from unnest(v_departed) d));
+  update likes.content_likes l set
+    notification_id = case when l.liked then v_open_id end,
+    notified_at = case when l.user_id = any (v_news) then moment else l.notified_at end
+  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id
+    and l.user_id = any (v_news || v_again || array(select c.user_id from unnest(changed) c where not c.liked and c.notification_id is not null));
 
   for v_row in
     select n.id, coalesce(array_agg(d.user_id) filter (where d.user_id is not null), '{}') as departed

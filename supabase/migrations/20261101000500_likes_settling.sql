@@ -24,20 +24,23 @@ create function likes.announce_batch(
 language plpgsql volatile set search_path = '' as $$
 declare
   v_version bigint := nextval('likes.versions');
-  v_count integer := (select count(*) from unnest(changed) c where c.liked);
+  v_count integer;
   v_all uuid[];
   v_public uuid[];
   v_for_author boolean := cardinality(changed) = 0 or exists (select from unnest(changed) c where c.user_id <> announce_batch.author_id);
 begin
-  select array_agg(c.user_id order by c.changed_at desc, c.user_id desc) filter (where c.place <= settings.batch_names),
-    array_agg(c.user_id order by c.changed_at desc, c.user_id desc) filter (where c.place <= settings.batch_names and not c.is_private)
-  into v_all, v_public
+  select count(*),
+    array_agg(c.user_id order by c.place) filter (where c.is_named and c.place <= settings.batch_names),
+    array_agg(c.user_id order by c.place) filter (where c.is_named and c.place <= settings.batch_names and not c.is_private)
+  into v_count, v_all, v_public
   from (
-    select c.user_id, c.changed_at, coalesce(p.is_private, true) as is_private,
-      row_number() over (order by c.changed_at desc, c.user_id desc) as place
+    select c.user_id, n.is_named, coalesce(p.is_private, true) as is_private,
+      row_number() over (partition by n.is_named order by c.changed_at desc, c.user_id desc) as place
     from unnest(changed) c left join likes.profiles p on p.user_id = c.user_id
     -- Whom the author has blocked since is counted, and named to nobody.
-    where c.liked and not exists (select from likes.blocks b where b.author_id = announce_batch.author_id and b.user_id = c.user_id)) c;
+    cross join lateral (
+      select not exists (select from likes.blocks b where b.author_id = announce_batch.author_id and b.user_id = c.user_id) as is_named) n
+    where c.liked) c;
   if not likes.send_event(
       likes.batch_event(activity.content_type, activity.content_id, author_id, v_public, v_count,
         total >= activity.announced_total, total, v_version, viewers, moment),
@@ -224,7 +227,7 @@ begin
   v_notices := likes.notify_author(v_author_id, activity.content_type, activity.content_id, v_changed, v_departed, v_total, settings, moment);
   perform likes.tell_author(v_author_id, v_notices);
   v_result.likes := cardinality(v_changed);
-  v_result.lag_ms := coalesce((select max(likes.ms_until(moment, c.changed_at)) from unnest(v_changed) c), 0);
+  v_result.lag_ms := coalesce(likes.ms_until(moment, (select min(c.changed_at) from unnest(v_changed) c)), 0);
   v_result.notifications := cardinality(v_notices);
   v_result.messages := v_result.messages + 2 * v_result.notifications;
   v_is_left := not likes.copy_count(activity.content_type, activity.content_id, v_total) or exists (
@@ -334,7 +337,7 @@ comment on function likes.not_yet is 'The answer for a content that is not to be
 create function likes.settle(items jsonb) returns likes.settlement[]
 language plpgsql volatile set search_path = ''
 -- As in toggle_like: lookups by key, plans kept.
-set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 'off' as $$
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();

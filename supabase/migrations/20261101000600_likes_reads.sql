@@ -3,7 +3,7 @@
 create function public.get_like_status(items jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' -- definer: API roles have no access to the engine's tables
 -- As in toggle_like: lookups by key, plans kept.
-set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 'off' as $$
 declare
   v_user_id uuid := (select auth.uid());
   v_max_viewers integer := (select s.max_connections from likes.settings s);
@@ -219,7 +219,7 @@ $$;
 create function public.sync_viewing(viewer_id uuid, items jsonb, connection text default 'live') returns jsonb
 language plpgsql volatile security definer set search_path = '' -- definer: API roles have no access to the engine's tables
 -- As in toggle_like: lookups by key, plans kept.
-set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' as $$
+set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 'off' as $$
 declare
   v_user_id uuid := (select auth.uid());
   v_settings likes.settings;
