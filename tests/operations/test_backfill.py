@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -202,41 +203,41 @@ def test_a_busy_host_row_is_copied_by_the_sweep(old: OldLikes) -> None:
 
 
 def test_counts_stay_exact_while_people_like_and_the_drain_settles(
-    old: OldLikes, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    old = OldLikes(world, posts=5, people=30)
     old.add_all()
-    others = old.world.users(2)
     stop = Event()
+    done: Counter[object] = Counter()
 
-    def tap(user: UUID, session: Session) -> int:
-        taps = 0
+    def tap(user: UUID, session: Session) -> None:
         while not stop.is_set():
-            session.like(user, old.posts[taps % len(old.posts)])
-            taps += 1
-        return taps
+            session.like(user, old.posts[done[user] % len(old.posts)])
+            done[user] += 1
 
-    def drain(session: Session) -> int:
-        rounds = 0
+    def drain(session: Session) -> None:
         while not stop.is_set():
             session.run("update likes.activity set settle_due_at = '-infinity', window_ends_at = '-infinity'")
             session.run("select public.settle_likes(public.unsettled_likes())")
-            rounds += 1
-        return rounds
+            done["settled"] += 1
 
-    tappers = [*old.people[:2], *others]
-    with ThreadPoolExecutor(5) as pool:
-        work = [pool.submit(tap, user, old.world.session()) for user in tappers]
-        work.append(pool.submit(drain, old.world.session()))
+    tappers = [*old.people[:2], *world.users(2)]
+    with ThreadPoolExecutor(len(tappers) + 1) as pool:
+        work = [pool.submit(tap, user, world.session()) for user in tappers]
+        work.append(pool.submit(drain, world.session()))
         try:
+            world.eventually(lambda: len(done) == len(work))
+            before = done.total()
             status = old.backfill("--batch", "1")
         finally:
             stop.set()
-        done = [each.result() for each in work]
+    for each in work:
+        each.result()
     assert status == 0, capsys.readouterr()
-    assert min(done) > 0
-    settle(old.world)
+    assert done.total() > before
+    settle(world)
     old.assert_exact()
-    assert old.world.deadlocks() == 0
+    assert world.deadlocks() == 0
 
 
 def test_a_wrong_count_is_found_and_named(old: OldLikes, capsys: pytest.CaptureFixture[str]) -> None:
