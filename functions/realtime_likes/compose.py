@@ -60,7 +60,7 @@ def drain() -> Drain:
 @cache
 def settings_of(function: str) -> Settings:
     """The settings of a function, read once per process. Raises `SettingsError`."""
-    return load_settings({**os.environ, **read_secrets(os.environ)}, writes=function in WRITERS)
+    return load_settings({**os.environ, **read_secrets(os.environ, database_connections)}, writes=function in WRITERS)
 
 
 def build(function: str) -> None:
