@@ -1,5 +1,6 @@
 """What the engine should do, as plainly as it can be said: dictionaries and lists, no locks, no slots, no batches."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,6 +17,18 @@ class Notification:
     title: str = ""
     likers: list[UUID] = field(default_factory=list)
     total: int = 0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event on the author's channel, with the notification as it was then."""
+
+    event: str
+    notification: Notification
+    likers: tuple[UUID, ...]
+    total: int
+    title: str
+    is_read: bool
 
 
 @dataclass
@@ -43,6 +56,7 @@ class Model:
         self.blocks: set[tuple[UUID, UUID]] = set()
         self.muted: set[Content] = set()
         self.silent: set[UUID] = set()
+        self.sent: list[Sent] = []
 
     def total(self, content: Content) -> int:
         return sum(like.liked for (key, _), like in self.likes.items() if key == content)
@@ -85,6 +99,7 @@ class Model:
         yesterday = now - timedelta(hours=24)
         news = [(who, like) for who, like in arrived if like.notified_at is None or like.notified_at <= yesterday]
         again = [item for item in arrived if item not in news]
+        known = list(self.notifications)
         told = self._open(content, bool(news), now) if arrived else None
         for user, like in arrived:
             like.notification = told
@@ -100,6 +115,9 @@ class Model:
             notification.likers = [u for u in come + notification.likers if u not in left]
             notification.title = "New Like!" if len(come) >= len(left) else "Like Removed"
             notification.total = self.total(content)
+            if left or (news and notification is told):
+                is_new = not any(notification is other for other in known)
+                self._send("notification:new" if is_new else "notification:updated", notification)
         self.notifications = [n for n in self.notifications if n.likers]
         self.announced[content] = self.total(content)
 
@@ -116,13 +134,23 @@ class Model:
         self.notifications.append(Notification(content, now, is_open=is_news, is_read=not is_news))
         return self.notifications[-1]
 
-    def read(self, author: UUID) -> None:
+    def _send(self, event: str, notification: Notification) -> None:
+        n = notification
+        event = event if n.likers else "notification:removed"
+        self.sent.append(Sent(event, n, tuple(n.likers), n.total, n.title, n.is_read))
+
+    def read(self, author: UUID, some: Collection[Notification] | None = None) -> None:
+        """All of an author's, or those of the author's that are among some."""
         for notification in self.of(author):
-            notification.is_read, notification.is_open = True, False
+            if some is None or any(notification is one for one in some):
+                notification.is_read, notification.is_open = True, False
 
     def delete_content(self, content: Content) -> None:
         """It, its likes and, once that is settled, its notifications."""
         self.likes = {key: like for key, like in self.likes.items() if key[0] != content}
+        for notification in [n for n in self.notifications if n.content == content]:
+            notification.likers.clear()
+            self._send("notification:removed", notification)
         self.notifications = [n for n in self.notifications if n.content != content]
         self.unsettled.pop(content, None)
         self.departed.pop(content, None)
