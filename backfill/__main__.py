@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(connection: psycopg.Connection, given: argparse.Namespace) -> int:
-    connection.execute("set application_name = 'likes backfill'")
+    # Supabase ends a statement after two minutes, which noting millions of likes may take.
+    connection.execute("set application_name = 'likes backfill'; set statement_timeout = 0")
     row = connection.execute(_LOCK).fetchone()
     if row != (True,):
         raise BackfillError("another backfill is at work on this database.")

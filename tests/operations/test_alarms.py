@@ -1,7 +1,8 @@
 """Alarms and dashboard as CloudFormation makes them: they watch what is published, change their state, and help (C3).
 
-The emulator judges a metric by all its values of the evaluation time at once: it knows neither dimensions nor missing
-data nor "3 of 5 minutes". Those are asserted as what was configured; CloudWatch alone can show the rest.
+The emulator (ministack; moto evaluates no alarm at all) judges a metric by all its values of the evaluation time at
+once: it knows neither dimensions nor missing data nor "3 of 5 minutes". What rests on those is asserted of the
+configuration, and CloudWatch alone can show it.
 """
 
 import json
