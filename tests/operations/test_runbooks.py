@@ -1,6 +1,9 @@
 """What the runbooks tell an operator to type works, and finds what it is said to find."""
 
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -60,6 +63,42 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert other.exists(), f"{page.name}: {target}"
         if anchor:
             assert anchor in {slug(line) for line in other.read_text().splitlines() if line.startswith("#")}
+
+
+COMMANDS = {
+    "npx supabase": [str(ROOT / "node_modules" / ".bin" / "supabase")],
+    "npx serverless": [str(ROOT / "node_modules" / ".bin" / "serverless")],
+    "bin/deploy": [sys.executable, "-m", "infra.deploy"],
+    "bin/backfill": [sys.executable, "-m", "backfill"],
+}
+
+
+def named_commands() -> dict[tuple[str, str], set[str]]:
+    """The options with which the pages call each subcommand of each program."""
+    found: dict[tuple[str, str], set[str]] = {}
+    call = re.compile(rf"({'|'.join(COMMANDS)})((?: [a-z][a-z-]*)*)([^`\n#&|]*)")
+    for page in PAGES:
+        text = re.sub(r"^#+ .*$", "", page.read_text(), flags=re.MULTILINE)  # headings call nothing
+        for program, words, rest in call.findall(text):
+            # `bin/deploy … -- …` hands what follows to another program; of `projects create likes`, likes is a name
+            options = re.findall(r"(?<=\s)--[a-z][a-z-]*", rest.split(" -- ")[0])
+            found.setdefault((program, words.removesuffix(" likes").strip()), set()).update(options)
+    return {command: options for command, options in found.items() if options or command[1]}
+
+
+def test_the_commands_of_the_pages_exist_with_their_options() -> None:
+    commands = named_commands()
+    assert len(commands) > 8
+    with ThreadPoolExecutor(2) as pool:
+        for command, told in zip(commands, pool.map(help_of, commands), strict=True):
+            assert command[1] in told, command
+            assert {option for option in commands[command] if not re.search(rf"{option}\b", told)} == set(), command
+
+
+def help_of(command: tuple[str, str]) -> str:
+    program, words = command
+    asked = [*COMMANDS[program], *words.split(), "--help"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def slug(heading: str) -> str:
