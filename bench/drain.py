@@ -43,6 +43,7 @@ HOT_SECONDS: Final = 10.0
 FREE_MESSAGES: Final = 100
 AMPLE_MESSAGES: Final = 10_000_000
 UNSETTLED: Final = "select count(*) from likes.counters where dirty"
+NEW_POST: Final = "insert into public.posts (user_id, content) select id, 'hot' from public.users limit 1 returning id"
 SPENT: Final = "select coalesce(sum(messages), 0) from likes.usage"
 
 
@@ -82,23 +83,19 @@ async def main() -> None:
         await supervisor.start(parts.queue(settings))
         os.environ |= {"AWS_ENDPOINT_URL_SQS": parts.sqs_endpoint(settings), **queues.CREDENTIALS}
         async with await connect(settings.database_url("postgres")) as connection:
-            people, posts = await make_world(connection, PEOPLE, CONTENTS)
+            people, _ = await make_world(connection, PEOPLE, CONTENTS)
             figures = await _backlog(connection, settings)
             figures |= await _paced(connection, settings)
-            figures |= await _hot(connection, settings, people, posts[0])
+            figures |= await _hot(connection, settings, people)
     print(json.dumps(figures))
 
 
 async def _backlog(connection: psycopg.AsyncConnection, settings: Settings) -> dict[str, float]:
-    await _set_budget(connection, AMPLE_MESSAGES)
     await run_file(connection, "backlog.sql")
     await _fill(connection, CONTENTS)
     memory = Memory()
     with memory.watched():
-        begun = time.monotonic()
-        while await _one(connection, UNSETTLED):
-            await asyncio.to_thread(_drain(settings).run, 1.0)
-        seconds = time.monotonic() - begun
+        seconds = await _settle_all(connection, settings)
     settled, likes = CONTENTS / seconds, CONTENTS * LIKES_EACH / seconds
     print(f"{CONTENTS} contents with {LIKES_EACH} likes each: {settled:.0f} contents/s, {likes:.0f} likes/s")
     return {
@@ -106,6 +103,15 @@ async def _backlog(connection: psycopg.AsyncConnection, settings: Settings) -> d
         "likes_per_s": round(likes),
         "rss_growth": round(memory.growth(), 3),
     }
+
+
+async def _settle_all(connection: psycopg.AsyncConnection, settings: Settings) -> float:
+    """The seconds that it took."""
+    await _set_budget(connection, AMPLE_MESSAGES)
+    begun = time.monotonic()
+    while await _one(connection, UNSETTLED):
+        await asyncio.to_thread(_drain(settings).run, 1.0)
+    return time.monotonic() - begun
 
 
 async def _paced(connection: psycopg.AsyncConnection, settings: Settings) -> dict[str, float]:
@@ -122,10 +128,10 @@ async def _paced(connection: psycopg.AsyncConnection, settings: Settings) -> dic
     return {"paced_share_of_budget": round(share, 3)}
 
 
-async def _hot(
-    connection: psycopg.AsyncConnection, settings: Settings, people: list[UUID], post: UUID
-) -> dict[str, float]:
-    await _set_budget(connection, AMPLE_MESSAGES)
+async def _hot(connection: psycopg.AsyncConnection, settings: Settings, people: list[UUID]) -> dict[str, float]:
+    await _settle_all(connection, settings)
+    post = await (await connection.execute(NEW_POST)).fetchone()
+    assert post is not None
     url = await asyncio.to_thread(queues.make_queues, parts.sqs_endpoint(settings))
     requests: list[str] = []
     boto3.setup_default_session()
@@ -134,7 +140,7 @@ async def _hot(
     drain = Drain(_database(settings), SqsWakeUpQueue(url), QuietFigures(), _logger())
     like = LikeContent(_database(settings), SqsWakeUpSender(url), QuietFigures(), _logger())
     draining = asyncio.create_task(asyncio.to_thread(drain.run, HOT_SECONDS + 5))
-    await asyncio.to_thread(_like_often, like, people, post)
+    await asyncio.to_thread(_like_often, like, people, str(post[0]))
     await draining
     per_1000 = 1000 * len(requests) / HOT_LIKES
     print(f"{HOT_LIKES} likes of one post in {HOT_SECONDS:.0f} s: {len(requests)} requests to SQS")
@@ -142,9 +148,9 @@ async def _hot(
     return {"sqs_requests_per_1000_hot_likes": round(per_1000, 1)}
 
 
-def _like_often(like: LikeContent, people: list[UUID], post: UUID) -> None:
+def _like_often(like: LikeContent, people: list[UUID], post: str) -> None:
     """One like each, evenly spread over the seconds."""
-    request = LikeRequest(content_type="post", content_id=str(post), liked=True)
+    request = LikeRequest(content_type="post", content_id=post, liked=True)
     begun = time.monotonic()
     for number, person in enumerate(people[:HOT_LIKES]):
         time.sleep(max(0.0, begun + number * HOT_SECONDS / HOT_LIKES - time.monotonic()))
