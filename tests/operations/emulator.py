@@ -1,10 +1,11 @@
 """An AWS emulator (ministack) with our alarms and dashboard deployed beside stand-ins for what they watch."""
 
+import json
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ class Emulator:
 
     cloudformation: Any
     cloudwatch: Any
+    sns: Any
+    sqs: Any
 
     def deploy(self) -> None:
         """Make the stack of infra/alarms.yml and infra/dashboard.yml, by CloudFormation."""
@@ -61,6 +64,20 @@ class Emulator:
         """What CloudWatch says of an alarm, named without its stack."""
         found = self.cloudwatch.describe_alarms(AlarmNames=[f"{STACK}-{alarm}"])["MetricAlarms"]
         return str(found[0]["StateValue"])
+
+    def subscribe(self, name: str) -> Callable[[], list[dict[str, Any]]]:
+        """Subscribe a new queue to the alarms' topic; what is returned receives the alarms that came there since."""
+        queue = self.sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        found = self.cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId="AlarmTopic")
+        topic = found["StackResourceDetail"]["PhysicalResourceId"]
+        self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+        def receive() -> list[dict[str, Any]]:
+            some = self.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+            return [json.loads(json.loads(message["Body"])["Message"]) for message in some.get("Messages", [])]
+
+        return receive
 
     def publish(self, namespace: str, metric: str, dimension: dict[str, str], values: Sequence[float]) -> None:
         """Publish values of now."""
@@ -92,7 +109,7 @@ def running(folder: Path) -> Iterator[Emulator]:
     endpoint = f"http://127.0.0.1:{settings.ports.queue}"
     try:
         _wait(f"{endpoint}/_ministack/health")
-        yield Emulator(_client("cloudformation", endpoint), _client("cloudwatch", endpoint))
+        yield Emulator(**{name: _client(name, endpoint) for name in ("cloudformation", "cloudwatch", "sns", "sqs")})
     finally:
         process.terminate()
         process.wait(10)

@@ -76,6 +76,15 @@ def test_a_drain_that_publishes_is_alive_and_silence_of_three_minutes_is_an_alar
     assert emulator.state("drain") == "OK"
 
 
+def test_whoever_subscribes_to_the_topic_is_told_with_the_runbook(emulator: Emulator) -> None:
+    emulator.cloudwatch.set_alarm_state(AlarmName=f"{STACK}-budget", StateValue="OK", StateReason="for the test")
+    receive = emulator.subscribe("pager")
+    publish(emulator, by_name(emulator, "budget"), [0.95])
+    (told,) = receive()
+    assert (told["AlarmName"], told["NewStateValue"]) == (f"{STACK}-budget", "ALARM")
+    assert told["AlarmDescription"].endswith("Runbook: docs/operations/budget.md")
+
+
 def test_every_alarm_tells_somebody_and_has_a_runbook(emulator: Emulator) -> None:
     names = {alarm["AlarmName"].removeprefix(f"{STACK}-") for alarm in emulator.alarms()}
     assert names == {case.alarm for case in CASES} | {"dead-letters", "drain"}
