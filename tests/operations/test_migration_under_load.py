@@ -20,8 +20,8 @@ from tests.operations.project import Project
 from tests.operations.releases import LOCK_TIMEOUT
 from tests.stack import ROOT, Stack
 
-CROWD = 8
-HAMMERS = 3
+CROWD = 6
+HAMMERS = 2
 PATIENCE = 60.0
 
 
