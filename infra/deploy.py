@@ -19,7 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.interpreter import DEPLOYED
 from infra.package import PLATFORMS, ROOT, Package, PackageError, build
-from infra.template import Template, TemplateError, synthesize
+from infra.template import OSLS, Template, TemplateError, alone, synthesize
+from local.console import say
 
 _PROJECT = re.compile(r"(?P<reference>[a-z0-9]{20})\.supabase\.co")
 
@@ -45,7 +46,7 @@ def main() -> int:
         plan = _plan(arguments)
         _tell(plan)
         if arguments.dry_run:
-            _say("Dry run: nothing was deployed, no account was asked.")
+            say("Dry run: nothing was deployed, no account was asked.")
         else:
             _deploy(plan)
     except (DeployError, PackageError, TemplateError) as error:
@@ -83,15 +84,15 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 def _tell(plan: Plan) -> None:
     template = plan.template
-    _say(f"Stage {plan.stage} in {template.region}, commit {_commit()}")
-    _say(f"  zip        {plan.package.path.relative_to(ROOT)}, {plan.package.megabytes:.1f} MB, {plan.package.sha256}")
+    say(f"Stage {plan.stage} in {template.region}, commit {_commit()}")
+    say(f"  zip        {plan.package.path.relative_to(ROOT)}, {plan.package.megabytes:.1f} MB, {plan.package.sha256}")
     if not plan.package.compiled:
-        _say("  Warning: no Python of that version was found, so the zip has no byte code and starts half as fast.")
-    _say(f"  1 database   supabase db push: {_migrations()} migrations, those that are not there yet")
-    _say("  2 functions  serverless deploy:")
+        say("  Warning: no Python of that version was found, so the zip has no byte code and starts half as fast.")
+    say(f"  1 database   supabase db push: {_migrations()} migrations, those that are not there yet")
+    say("  2 functions  serverless deploy:")
     for kind, count in sorted(Counter(r["Type"] for r in template.body["Resources"].values()).items()):
-        _say(f"      {count:3} {kind}")
-    _say(f"  read from SSM: {', '.join([*template.settings.values(), *template.secrets])}")
+        say(f"      {count:3} {kind}")
+    say(f"  read from SSM: {', '.join([*template.settings.values(), *template.secrets])}")
 
 
 def _commit() -> str:
@@ -109,10 +110,11 @@ def _migrations() -> int:
 
 def _deploy(plan: Plan) -> None:
     url = _read_parameters(plan.template)[plan.template.settings["SupabaseUrl"]]
-    programs = ROOT / "node_modules" / ".bin"
-    _run("the database", [str(programs / "supabase"), "db", "push", f"--remote={_database(url, os.environ)}", "--yes"])
-    # forced: otherwise a changed parameter in SSM would not be noticed
-    _run("the functions", [str(programs / "osls"), "deploy", "--force", *plan.options])
+    supabase = str(ROOT / "node_modules" / ".bin" / "supabase")
+    _run("the database", [supabase, "db", "push", f"--remote={_database(url, os.environ)}", "--yes"])
+    with alone():
+        # forced: otherwise a changed parameter in SSM would not be noticed
+        _run("the functions", [OSLS, "deploy", "--force", *plan.options])
 
 
 def _read_parameters(template: Template) -> dict[str, str]:
@@ -144,14 +146,9 @@ def _database(supabase_url: str, environ: Mapping[str, str]) -> str:
 
 
 def _run(what: str, command: Sequence[str]) -> None:
-    _say(f"Deploying {what}")
+    say(f"Deploying {what}")
     if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode:
         raise DeployError(f"{what.capitalize()} could not be deployed. Mend it and run this again: it can be repeated.")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
 """What serverless.yml comes to: the CloudFormation template, made without an account or a network."""
 
+import fcntl
 import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from infra.package import ROOT
+from infra.package import OUTPUT, ROOT
+
+OSLS: Final = str(ROOT / "node_modules" / ".bin" / "osls")
 
 
 class TemplateError(Exception):
@@ -65,6 +69,17 @@ def synthesize(options: Sequence[str]) -> Template:
 
 def serverless(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run osls and take what it says."""
-    program = str(ROOT / "node_modules" / ".bin" / "osls")
     environment = {**os.environ, "SLS_TELEMETRY_DISABLED": "1", "SLS_NOTIFICATIONS_MODE": "off", "NO_COLOR": "1"}
-    return subprocess.run([program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with alone():
+        return subprocess.run(
+            [OSLS, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other of our commands runs osls: each begins by emptying .serverless, where the other works."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    with (OUTPUT / "osls.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -5,6 +5,7 @@ settled here, the deployed drain has settled.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,9 @@ import pytest
 from realtime import RealtimeSubscribeStates
 from supabase import AsyncClient, acreate_client
 
+from infra import deploy
+from infra.package import Package
+from local.queues import CREDENTIALS
 from tests.deploy.account import STACK, Account, emulated
 from tests.stack import Stack, StackUser
 
@@ -106,11 +110,17 @@ def wait_until(condition: Callable[[], bool], within: float) -> None:
         time.sleep(0.1)
 
 
-def test_missing_parameters_are_told_before_anything_is_changed(account: Account, stack: Stack) -> None:
-    done = account.deploy(stack.db_url)
-    assert done.returncode == 1
-    assert "put-parameter --name /realtime-likes/dev/supabase-url --type String" in done.stderr
-    assert "put-parameter --name /realtime-likes/dev/supabase-secret-key --type SecureString" in done.stderr
+def test_missing_parameters_are_told_before_anything_is_changed(
+    account: Account, package: Package, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": account.endpoint}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(deploy, "build", lambda *_, **__: package)
+    monkeypatch.setattr(sys, "argv", ["bin/deploy", "--stage", "prod"])
+    assert deploy.main() == 1
+    told = capsys.readouterr().err
+    assert "put-parameter --name /realtime-likes/prod/supabase-url --type String" in told
+    assert "put-parameter --name /realtime-likes/prod/supabase-secret-key --type SecureString" in told
     assert account.client("cloudformation").list_stacks()["StackSummaries"] == []
 
 

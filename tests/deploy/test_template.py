@@ -61,7 +61,8 @@ def words(resource: Any) -> str:
 # --- what there is
 
 
-def test_it_passes_cfn_lint(template: Template, tmp_path: Path) -> None:
+def test_it_passes_cfn_lint(template_of: Callable[..., Template], tmp_path: Path) -> None:
+    template = template_of("prod")
     file = tmp_path / "template.json"
     file.write_text(json.dumps(template.body))
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", template.region, "--", str(file)]
@@ -83,7 +84,7 @@ def test_the_drain_runs_every_minute_with_time_to_finish_and_is_not_retried(temp
     assert [target(each["Arn"]) for each in schedule["Targets"]] == ["drain"]
     assert functions(template)["drain"]["Timeout"] == 65
     (invocation,) = template.of_type("AWS::Lambda::EventInvokeConfig").values()
-    assert invocation["MaximumRetryAttempts"] == 0
+    assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (0, 60)
     assert target({"Fn::GetAtt": [invocation["FunctionName"]["Ref"]]}) == "drain"
 
 
