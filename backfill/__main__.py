@@ -81,7 +81,7 @@ def _verify(connection: psycopg.Connection) -> int:
     verdict = steps.verify(connection)
     _say(
         f"{verdict.contents} contents verified: {verdict.noted} likes of the source - {verdict.taken_back} taken back "
-        f"+ {verdict.given} given meanwhile = {verdict.counted} counted; {verdict.lost} lost, drift {verdict.drift}"
+        f"+ {verdict.given} of the engine alone = {verdict.counted} counted; {verdict.lost} lost, drift {verdict.drift}"
     )
     if verdict.is_right:
         return 0

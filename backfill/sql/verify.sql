@@ -1,5 +1,5 @@
 -- In one snapshot, hence exact while likes go on. Of the contents that this run is about: what the counters hold must be the
--- noted likes, less those taken back since, plus those given meanwhile. Lost is what this run copied and nobody wished away.
+-- noted likes, less those taken back since, plus those that only the engine has. Lost is what this run copied and nobody wished away.
 with run as materialized (
   select distinct l.content_type, l.content_id from likes_backfill.likes l, likes_backfill.progress p
   where l.n > p.verified_to and l.n <= p.copied_to),
