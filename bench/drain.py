@@ -27,7 +27,7 @@ from local.settings import HOST, Settings, role_token
 from realtime_likes.draining import Drain
 from realtime_likes.liking import LikeContent
 from realtime_likes.models import LikeRequest
-from realtime_likes.observability import QuietFigures, build_logger
+from realtime_likes.observability import LoggedFigures, build_logger
 from realtime_likes.postgrest_database import ServiceDatabase
 from realtime_likes.settings import load_settings
 from realtime_likes.sqs_queue import NoQueue, SqsWakeUpQueue, SqsWakeUpSender
@@ -138,8 +138,8 @@ async def _hot(connection: psycopg.AsyncConnection, settings: Settings, people: 
     boto3.setup_default_session()
     assert boto3.DEFAULT_SESSION is not None
     boto3.DEFAULT_SESSION.events.register("before-send.sqs", lambda event_name, **_: requests.append(event_name))
-    drain = Drain(_database(settings), SqsWakeUpQueue(url), QuietFigures(), _logger())
-    like = LikeContent(_database(settings), SqsWakeUpSender(url), QuietFigures(), _logger())
+    drain = Drain(_database(settings), SqsWakeUpQueue(url), LoggedFigures(_logger()), _logger())
+    like = LikeContent(_database(settings), SqsWakeUpSender(url), LoggedFigures(_logger()), _logger())
     draining = asyncio.create_task(asyncio.to_thread(drain.run, HOT_SECONDS + 5))
     await asyncio.to_thread(_like_often, like, people, str(post[0]))
     await draining
@@ -159,7 +159,7 @@ def _like_often(like: LikeContent, people: list[UUID], post: str) -> None:
 
 
 def _drain(settings: Settings) -> Drain:
-    return Drain(_database(settings), NoQueue(), QuietFigures(), _logger())
+    return Drain(_database(settings), NoQueue(), LoggedFigures(_logger()), _logger())
 
 
 def _database(settings: Settings) -> ServiceDatabase:

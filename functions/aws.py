@@ -49,10 +49,7 @@ def drain(_event: Event, context: LambdaContext) -> dict[str, float]:
 
 
 def _serve(function: str, event: Event) -> Event:
-    application = compose.application(function)
-    response = application(_from_event(event))
-    application.figures.flush()
-    return _to_event(response)
+    return _to_event(compose.application(function)(_from_event(event)))
 
 
 def _from_event(event: Event) -> Request:

@@ -145,6 +145,7 @@ def functions(settings: Settings, queue_url: str) -> Part:
             "LIKES_QUEUE_URL": queue_url,
             "ALLOWED_ORIGINS": "*",
             "DRAIN_SECONDS": str(schedule.DRAIN_SECONDS),
+            "LOG_LEVEL": "INFO",  # Requests and their figures, for the developer to read.
             "AWS_ENDPOINT_URL_SQS": sqs_endpoint(settings),
             **queues.CREDENTIALS,
         },

@@ -58,6 +58,7 @@ class Application:
         with request_logged(self.log, request_id):
             response, code = self._answer(request, request_id)
             self._note(request, response, code, 1000 * (self.clock() - started))
+            self.figures.flush()
         if request.method == "HEAD":
             response = replace(response, body=b"")
         common = {**SECURITY_HEADERS, **self.cors.headers(request), "x-request-id": request_id}

@@ -17,7 +17,7 @@ from realtime_likes.handlers.health import HealthHandlers
 from realtime_likes.handlers.likes import LikesHandlers
 from realtime_likes.handlers.notifications import NotificationsHandlers
 from realtime_likes.liking import LikeContent
-from realtime_likes.observability import EmfFigures, QuietFigures, build_logger
+from realtime_likes.observability import EmfFigures, LoggedFigures, build_logger
 from realtime_likes.parameters import read_secrets
 from realtime_likes.postgrest_database import CallerDatabase, ServiceDatabase, open_http
 from realtime_likes.routing import Router
@@ -121,4 +121,4 @@ def _tokens(settings: Settings) -> TokenVerifier:
 
 
 def _figures(function: str, settings: Settings) -> Figures:
-    return EmfFigures(function) if settings.on_lambda else QuietFigures()
+    return EmfFigures(function) if settings.on_lambda else LoggedFigures(build_logger(function, settings))

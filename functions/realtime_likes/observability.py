@@ -1,4 +1,4 @@
-"""Logs and metrics by Powertools: JSON lines and CloudWatch's embedded metric format on Lambda, quiet elsewhere.
+"""Logs and metrics by Powertools: JSON lines, and for metrics on Lambda CloudWatch's embedded metric format.
 
 No token, key or e-mail belongs in a log line. Code here logs none; the serializer blanks what looks like one all the
 same, since a traceback may quote what a library had in its hands.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,24 @@ class EmfFigures:
             self._empty = True
 
 
-class QuietFigures:
-    """Outside AWS nobody reads metric lines; the database's own figures and the drain's report remain."""
+class LoggedFigures:
+    """Outside AWS: the sums as one line of the log per flush, which is one per request. Each thread has its own."""
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._mine = threading.local()
 
     def add(self, figure: Figure | str, value: float = 1) -> None:
-        """Does nothing."""
+        """Adds a value to the sum of its figure."""
+        sums = self._mine.__dict__
+        sums[str(figure)] = sums.get(str(figure), 0) + value
 
     def flush(self) -> None:
-        """Does nothing."""
+        """Writes the line, if there is anything to say."""
+        sums = self._mine.__dict__
+        if sums:
+            self._log.info("figures", extra={"figures": {name: round(value, 1) for name, value in sums.items()}})
+            sums.clear()
 
 
 def _serialize(line: dict[str, Any]) -> str:

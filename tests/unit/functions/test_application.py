@@ -17,7 +17,7 @@ import aws
 from realtime_likes import compose
 from realtime_likes.errors import InvalidRequestError
 from tests.unit.functions.conftest import Mint
-from tests.unit.functions.doors import Api
+from tests.unit.functions.doors import Api, FrameworkDoor
 from tests.unit.functions.fake_likes import FakeLikes, Key
 from tests.unit.functions.fake_postgrest import JWT_SECRET, SECRET_KEY, FakePostgrest
 
@@ -213,6 +213,22 @@ def test_refusals_and_failures_are_counted(
     postgrest.fail_next(503, {"code": "PGRST000"})
     lambda_api("likes", "POST", json_body=body, token=bobs_token)
     assert emf(capsys.readouterr().out)["ServerErrors"] == [1]
+
+
+def test_elsewhere_a_line_of_the_log_sums_up_the_figures_of_each_request(
+    environment: pytest.MonkeyPatch, post: Key, bobs_token: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("LOG_LEVEL", "INFO")
+    body = {"content_type": post[0], "content_id": post[1], "liked": True}
+    api = Api(FrameworkDoor(environment))
+    ids = [api("likes", "POST", json_body=body, token=bobs_token).headers["x-request-id"] for _ in range(2)]
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    changed, unchanged = [line for line in lines if line["message"] == "figures"]
+    assert [changed["request_id"], unchanged["request_id"]] == ids
+    assert (changed["figures"]["LikesChanged"], unchanged["figures"]["LikesUnchanged"]) == (1, 1)
+    assert "LikesChanged" not in unchanged["figures"], "each line tells of its own request"
+    assert changed["figures"]["RequestMilliseconds"] > 0
 
 
 def test_elsewhere_it_is_quiet(api: Api, post: Key, bobs_token: str, capsys: pytest.CaptureFixture[str]) -> None:
