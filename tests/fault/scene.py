@@ -1,13 +1,12 @@
 """People and contents on the whole system, and what must be true of them after every fault."""
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 
@@ -143,6 +142,8 @@ class Scene(World):
         assert events[-1].payload["totalLikes"] == len(likers) == self.total(content)
         versions = [event.payload["version"] for event in events]
         assert versions == sorted(set(versions))
+        totals = [event.payload["totalLikes"] for event in events]
+        assert totals == sorted(set(totals)), "each event tells of another count"
         notices = self.notices(content)
         assert [notice.event for notice in notices] == [
             "notification:new" if place == 0 else "notification:updated" for place in range(len(notices))
@@ -166,13 +167,3 @@ class Scene(World):
             sent = [message.payload["id"] for message in self.messages(topic)]
             self.await_(partial(ear.has_heard, topic, len(sent)), 10)
             assert [message.payload["id"] for message in ear.events(topic)] == sent
-
-
-def wake_up(content: Content) -> str:
-    """A message as the likes function sends it."""
-    return json.dumps({"content_type": content.type, "content_id": str(content.id)})
-
-
-def new_viewer() -> UUID:
-    """An open client."""
-    return uuid4()

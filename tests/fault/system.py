@@ -204,9 +204,9 @@ class System:
         """How many ended in the dead-letter queue."""
         return self.messages(self._sqs.get_queue_url(QueueName="likes-settle-dead")["QueueUrl"])
 
-    def put_message(self, body: str, delay_seconds: int = 0) -> None:
+    def put_message(self, body: str) -> None:
         """Somebody sends a message."""
-        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=body, DelaySeconds=delay_seconds)
+        self._sqs.send_message(QueueUrl=self.queue_url, MessageBody=body)
 
     # As the database server of a World
 

@@ -3,13 +3,16 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.fault.proxy import Answer, Forward, Hold, Request
-from tests.fault.scene import Scene, new_viewer
+from tests.fault.scene import Scene
 from tests.integration.engine.session import Content
 
 
@@ -50,7 +53,7 @@ def test_heartbeats_settle_what_people_watch_while_no_drain_runs(scene: Scene) -
     watched, unwatched = scene.posts(2)
     begun = time.monotonic()
     likers = {post: scene.crowd(post) for post in (watched, unwatched)}
-    viewers = [(scene.user(), new_viewer()) for _ in range(3)]
+    viewers = [(scene.user(), uuid4()) for _ in range(3)]
     with heartbeats(scene, viewers, watched):
         scene.heal("no drain, people watch", {watched: likers[watched]}, within=8, since=begun, alone=False)
         assert not scene.is_told(unwatched, likers[unwatched])
@@ -61,24 +64,23 @@ def test_heartbeats_settle_what_people_watch_while_no_drain_runs(scene: Scene) -
     scene.heal("the drain is back: what nobody watched", likers, within=6, since=back)
 
 
-class heartbeats:  # noqa: N801 - reads as what it is: for the length of the block
+@contextmanager
+def heartbeats(scene: Scene, viewers: list[tuple[UUID, UUID]], content: Content) -> Iterator[None]:
     """Each viewer's, every half second here."""
+    stop = threading.Event()
 
-    def __init__(self, scene: Scene, viewers: list[tuple[UUID, UUID]], content: Content) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, args=(scene, viewers, content))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _beat(self, scene: Scene, viewers: list[tuple[UUID, UUID]], content: Content) -> None:
-        while not self._stop.wait(0.5):
+    def beat() -> None:
+        while not stop.wait(0.5):
             for user, viewer in viewers:
                 scene.heartbeat_over_api(user, viewer, content)
+
+    with ThreadPoolExecutor(1) as thread:
+        beating = thread.submit(beat)
+        try:
+            yield
+        finally:
+            stop.set()
+        beating.result()
 
 
 @pytest.mark.parametrize("ahead", [60.0, -60.0])

@@ -45,8 +45,10 @@ def _changed(request: Request, **fields: Any) -> Request:
     return replace(request, body=json.dumps({**json.loads(request.body), **fields}).encode())
 
 
-def test_lost_doubled_delayed_and_reordered_messages_do_no_harm(scene: Scene) -> None:
-    """A lost one is found by the sweep, a second or late one finds nothing to do."""
+def test_lost_doubled_delayed_reordered_and_senseless_messages_do_no_harm(scene: Scene) -> None:
+    """A lost one is found by the sweep, a second or late one finds nothing to do, one without sense is set apart."""
+    dead = scene.system.dead_messages()
+    scene.system.put_message("what is this?")
     faults = ["lost", "doubled", "delayed", "reordered", "reordered", "reordered"]
     author = scene.user()
     posts = {scene.post(author): fault for fault in faults}
@@ -62,6 +64,7 @@ def test_lost_doubled_delayed_and_reordered_messages_do_no_harm(scene: Scene) ->
             scene.heal(f"messages {fault}", mine, within=16, since=begun, alone=False)
         scene.heal("messages lost, doubled, delayed, reordered", likers, within=16, since=begun)
         scene.assert_heard(ear, [post.topic for post in posts])
+    assert scene.system.dead_messages() == dead + 1
 
 
 def test_likes_go_on_while_the_queue_is_unreachable(scene: Scene) -> None:
