@@ -121,4 +121,6 @@ def _tokens(settings: Settings) -> TokenVerifier:
 
 
 def _figures(function: str, settings: Settings) -> Figures:
-    return EmfFigures(function) if settings.on_lambda else LoggedFigures(build_logger(function, settings))
+    if settings.lambda_function:
+        return EmfFigures(settings.lambda_function)
+    return LoggedFigures(build_logger(function, settings))

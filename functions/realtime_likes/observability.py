@@ -55,7 +55,10 @@ def request_logged(log: Logger, request_id: str) -> Iterator[None]:
 
 
 class EmfFigures:
-    """Figures as one line of CloudWatch's embedded metric format per flush, with the function's name as dimension."""
+    """Figures as one line of CloudWatch's embedded metric format per flush.
+
+    Their dimension is the function's name on Lambda, so that two stages in one account are told apart.
+    """
 
     def __init__(self, function: str) -> None:
         self._metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)

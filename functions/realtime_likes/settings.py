@@ -35,7 +35,7 @@ class Settings:
     drain_seconds: float
     log_level: str
     log_sample_rate: float
-    on_lambda: bool
+    lambda_function: str | None
 
     @property
     def jwks_url(self) -> str:
@@ -49,7 +49,7 @@ def load_settings(environ: Mapping[str, str], *, writes: bool) -> Settings:
     `writes`: the function needs the secret key and the queue. The others are not given them, so they cannot lose them.
     """
     url = _url(environ, "SUPABASE_URL")
-    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environ
+    lambda_function = environ.get("AWS_LAMBDA_FUNCTION_NAME")
     return Settings(
         supabase_url=url,
         # a PostgREST next door need not be reached through the project's gateway
@@ -61,9 +61,9 @@ def load_settings(environ: Mapping[str, str], *, writes: bool) -> Settings:
         allowed_origins=_origins(environ.get("ALLOWED_ORIGINS", "")),
         queue_url=_queue_url(environ) if writes else None,
         drain_seconds=_number(environ, "DRAIN_SECONDS", 58, most=_MAX_DRAIN_SECONDS),
-        log_level=_log_level(environ, "INFO" if on_lambda else "WARNING"),
+        log_level=_log_level(environ, "INFO" if lambda_function else "WARNING"),
         log_sample_rate=_number(environ, "LOG_SAMPLE_RATE", 0, most=1),
-        on_lambda=on_lambda,
+        lambda_function=lambda_function,
     )
 
 

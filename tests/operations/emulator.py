@@ -87,7 +87,8 @@ class Emulator:
 
 def template() -> str:
     """Alarms, dashboard and stand-ins as one template."""
-    functions = "".join(_FUNCTION.format(name=name, lower=name.lower()) for name in ("Likes", "Drain"))
+    names = ("Likes", "Authors", "Notifications", "Drain")
+    functions = "".join(_FUNCTION.format(name=name, lower=name.lower()) for name in names)
     fragments = [(ROOT / "infra" / f"{name}.yml").read_text() for name in ("alarms", "dashboard")]
     return _STAND_INS + functions + "".join(fragment.partition("\nResources:\n")[2] for fragment in fragments)
 

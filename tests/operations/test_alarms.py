@@ -106,8 +106,8 @@ def test_every_metric_of_alarms_and_dashboard_is_one_that_is_published(emulator:
     services = {file.stem for file in (ROOT / "functions/realtime_likes/handlers").glob("[a-z]*.py")} | {"drain"}
     for namespace, metric, dimension, value in watched(emulator):
         assert metric in known[namespace, dimension]
-        assert namespace != "RealtimeLikes" or value in services
-        assert metric not in of_drain or value == "drain", f"{metric} is the drain's"
+        assert namespace != "RealtimeLikes" or value.removeprefix(f"{STACK}-") in services
+        assert metric not in of_drain or value == f"{STACK}-drain", f"{metric} is the drain's"
 
 
 def watched(emulator: Emulator) -> list[tuple[str, str, str, str]]:

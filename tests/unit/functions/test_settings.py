@@ -29,7 +29,7 @@ def test_a_small_environment_is_enough() -> None:
     assert settings.jwks_url == "https://abc.supabase.co/auth/v1/.well-known/jwks.json"
     assert settings.jwt_issuer == "https://abc.supabase.co/auth/v1"
     assert (settings.jwt_secret, settings.allowed_origins, settings.drain_seconds) == (None, frozenset(), 58)
-    assert (settings.log_level, settings.on_lambda) == ("WARNING", False)
+    assert (settings.log_level, settings.lambda_function) == ("WARNING", None)
     assert load(AWS_LAMBDA_FUNCTION_NAME="likes").log_level == "INFO"
 
 
