@@ -13,9 +13,9 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NoReturn
 from uuid import UUID
 
 import jwt
@@ -61,15 +61,7 @@ async def main() -> None:
         await _start(settings, supervisor)
         async with await connect(settings.database_url("postgres")) as connection:
             people, posts = await make_world(connection, LIKES + WARM_UP + 1, LIKES + WARM_UP)
-        drain = f"http://{HOST}:{settings.ports.functions}/drain"
-        log = settings.folder / "logs" / "schedule.log"
-        scheduled = asyncio.create_task(schedule.call_every_minute(drain, log))
-        try:
-            notified, liked = await _measure(settings, people, posts)
-        finally:
-            scheduled.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await scheduled
+        notified, liked = await _measure(settings, people, posts)
     gathered = LIKES - len(liked)
     print(f"{LIKES} likes: event at a viewer's socket {_times(liked, 1000)} ms; {gathered} were gathered instead")
     print(f"notification at the author's socket {_times(notified, 1)} s")
@@ -101,15 +93,34 @@ async def _measure(settings: Settings, people: list[UUID], posts: list[UUID]) ->
     for number in range(VIEWERS):
         topics = [f"content:post:{post}" for post in posts[number::VIEWERS]]
         sockets.append(await _listen(settings, likers[number], topics, viewer_heard))
-    try:
+    drain = f"http://{HOST}:{settings.ports.functions}/drain"
+    log = settings.folder / "logs" / "schedule.log"
+    async with _meanwhile(schedule.call_every_minute(drain, log), _keep_open(sockets)):
         with Calls(settings.ports.functions) as calls:
             await _like(calls, likers[:WARM_UP], posts[:WARM_UP])
             begun = await _like(calls, likers[WARM_UP:], posts[WARM_UP:])
         await asyncio.wait_for(_complete(begun, notified, (liked, gathered)), PATIENCE)
-    finally:
-        for socket in sockets:
-            socket.close()
+    for socket in sockets:
+        socket.close()
     return notified.since(begun), liked.since(begun)
+
+
+@contextlib.asynccontextmanager
+async def _meanwhile(*work: Coroutine[None, None, NoReturn]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_open(sockets: Sequence[Client]) -> NoReturn:
+    while True:
+        await asyncio.sleep(20)
+        for socket in sockets:
+            await socket.ask("phoenix", "heartbeat", {})
 
 
 async def _listen(settings: Settings, user: UUID, topics: Sequence[str], heard: Callable[[bytes], None]) -> Client:
