@@ -1,6 +1,6 @@
-"""Runs the pgTAP tests of the database: each file as one test, as `postgres`, in a transaction that is rolled back.
+"""Runs the pgTAP tests of the database: each file as one test, as `postgres`, in a transaction of its own.
 
-The files of supabase/tests are those that `supabase test db` runs, too.
+The files of supabase/tests are those that `supabase test db` runs, too, in the order of their names.
 """
 
 import re
@@ -13,18 +13,21 @@ import pytest
 
 from tests.stack import ROOT, Stack
 
-FILES = [*sorted((ROOT / "supabase" / "tests").glob("*.sql")), Path(__file__).with_name("platform.sql")]
+HELPERS, *FILES = sorted((ROOT / "supabase" / "tests").glob("*.sql"))
+FILES.append(Path(__file__).with_name("platform.sql"))
 _PGTAP = ROOT / "node_modules" / "@electric-sql" / "pglite-pgtap" / "dist" / "pgtap.tar.gz"
 
 
 @pytest.fixture(scope="session")
 def tested_database(stack: Stack) -> str:
-    """The address of the stack's database, which has pgTAP now, in schema extensions as on hosted Supabase."""
+    """The address of the stack's database, which has the helpers and pgTAP now, in schema extensions as on Supabase."""
     with psycopg.connect(stack.db_url.replace("postgres:", "supabase_admin:", 1), autocommit=True) as superuser:
         row = superuser.execute("select setting from pg_config where name = 'SHAREDIR'").fetchone()
         assert row is not None
         _install_pgtap(Path(row[0]) / "extension")
         superuser.execute("create extension if not exists pgtap with schema extensions")
+    with psycopg.connect(stack.db_url, autocommit=True) as owner:
+        owner.execute(HELPERS.read_bytes())
     return stack.db_url
 
 
