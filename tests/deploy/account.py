@@ -63,12 +63,17 @@ class Account:
             stdin=subprocess.DEVNULL,
         )
 
-    def deploy(self, database: str) -> subprocess.CompletedProcess[str]:
+    def deploy(self, database: str, *more: str) -> subprocess.CompletedProcess[str]:
         """bin/deploy for the machine and the Python that run here, with the local project's legacy secret."""
         options = ["--architecture", this_machine(), "--python", self.python]
         # lite signs with the secret, and names no issuer
         params = ["--", "--param", "jwtSecret=set", "--param", "jwtIssuer=none"]
-        return self.run("bin/deploy", *options, *params, SUPABASE_DB_URL=database)
+        return self.run("bin/deploy", *options, *params, *more, SUPABASE_DB_URL=database)
+
+    def setting(self, function: str, name: str) -> str:
+        """What a deployed function is told."""
+        found = self.client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
+        return str(found["Environment"]["Variables"][name])
 
     def outputs(self) -> dict[str, str]:
         """What the stack tells: the URLs of the functions and the queues."""

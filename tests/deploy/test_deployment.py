@@ -5,6 +5,7 @@ settled here, the deployed drain has settled.
 """
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from tests.deploy.account import STACK, Account, emulated
 from tests.stack import Stack, StackUser
 
 ORIGIN = "https://app.example.com"
+NEW_ORIGIN = "https://new.example.com"
 # The schedule fires a minute after it was made.
 SCHEDULE_SECONDS = 100
 
@@ -62,6 +64,16 @@ def urls(account: Account, project: Stack) -> dict[str, str]:
     done = account.deploy(project.db_url)
     assert done.returncode == 0, done.stdout + done.stderr
     return account.outputs()
+
+
+@pytest.fixture(scope="session")
+def repeated(account: Account, urls: dict[str, str], project: Stack) -> str:
+    """A second deployment, with another parameter in SSM and another option; what it said."""
+    del urls  # the first one
+    account.put_parameters("String", allowed_origins=NEW_ORIGIN)
+    done = account.deploy(project.db_url, "--param", "logLevel=DEBUG")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -152,16 +164,24 @@ def test_the_drain_has_no_url(account: Account, urls: dict[str, str]) -> None:
 
 
 def test_a_second_deployment_takes_changed_parameters_and_finds_the_database_up_to_date(
-    account: Account, urls: dict[str, str], project: Stack
+    account: Account, urls: dict[str, str], repeated: str
 ) -> None:
-    account.put_parameters("String", allowed_origins="https://new.example.com")
-    done = account.deploy(project.db_url)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "up to date" in done.stdout + done.stderr
+    assert "up to date" in repeated
     assert account.outputs() == urls, "no URL has changed"
     with account.http(urls["LikesLambdaFunctionUrl"]) as likes:
-        answer = likes.get("/liked", headers={"Origin": "https://new.example.com"})
-        assert answer.headers["access-control-allow-origin"] == "https://new.example.com"
+        answer = likes.get("/liked", headers={"Origin": NEW_ORIGIN})
+        assert answer.headers["access-control-allow-origin"] == NEW_ORIGIN
+
+
+@pytest.mark.usefixtures("repeated")
+def test_a_rollback_brings_back_the_release_before(account: Account) -> None:
+    assert account.setting("likes", "LOG_LEVEL") == "DEBUG"
+    osls = "node_modules/.bin/osls"
+    listed = account.run(osls, "deploy", "list", "--stage", "dev")
+    before, _last = sorted(re.findall(r"Timestamp: (\d+)", listed.stdout))
+    done = account.run(osls, "rollback", "--stage", "dev", "--timestamp", before)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert account.setting("likes", "LOG_LEVEL") == "INFO"
 
 
 async def test_a_like_is_answered_woken_for_and_told_to_the_author_by_the_scheduled_drain(
