@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from realtime_likes.models import Content
 
 SWEEP_EVERY_SECONDS = 10.0
-SWEEP_LIMIT = 100
+# Many, since each look is at all that is unsettled.
+SWEEP_LIMIT = 1000
 # A reconciliation looks at so many contents per call, and calls so often at most.
 RECONCILE_LIMIT = 100
 RECONCILE_CALLS = 10

@@ -175,10 +175,10 @@ begin
 end;
 $$;
 
-create function likes.check_page(max integer) returns integer language plpgsql immutable set search_path = '' as $$
+create function likes.check_page(max integer, most integer default 100) returns integer language plpgsql immutable set search_path = '' as $$
 begin
-  if check_page.max is null or check_page.max not between 1 and 100 then
-    raise exception using errcode = 'PT400', message = 'invalid_request', hint = 'max must be from 1 to 100.';
+  if check_page.max is null or check_page.max not between 1 and most then
+    raise exception using errcode = 'PT400', message = 'invalid_request', hint = format('max must be from 1 to %s.', most);
   end if;
   return check_page.max;
 end;

@@ -424,7 +424,7 @@ language plpgsql stable security definer set search_path = '' as $$ -- definer: 
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
-  v_max integer := likes.check_page(unsettled_likes.max);
+  v_max integer := likes.check_page(unsettled_likes.max, most => 1000);
 begin
   select s.* into v_settings from likes.settings s;
   return (

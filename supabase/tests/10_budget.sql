@@ -139,7 +139,7 @@ select is(tests.call('service', 'public.settle_likes(''[]'')'), '[]', 'nothing t
 select is((tests.settle('nothing') -> 0) - 'content_id', '{"content_type": "post", "outcome": "settled", "wake_after_ms": null, "likes": 0, "events": 0, "notifications": 0, "error": null}',
   'a wake-up for what nobody liked is done');
 select is(tests.refused('service', call), 'PT400 invalid_request', 'refused: ' || call) from unnest(array[
-  'public.settle_likes(null)', 'public.settle_likes(''{}'')', 'public.unsettled_likes(0)', 'public.unsettled_likes(101)', 'public.reconcile_like_counts(0)']) call;
+  'public.settle_likes(null)', 'public.settle_likes(''{}'')', 'public.unsettled_likes(0)', 'public.unsettled_likes(1001)', 'public.reconcile_like_counts(0)']) call;
 
 select * from finish();
 rollback;
