@@ -51,8 +51,9 @@ async def _add_likes(connection: psycopg.AsyncConnection, post: UUID, count: int
         on conflict on constraint content_likes_pkey do nothing"""
     )
     await connection.execute("select public.reconcile_like_counts(1)")
-    # Vacuum too: of the post itself, counting the rows has left a dead version for every like.
-    await connection.execute("vacuum analyze")
+    await connection.execute("analyze")
+    # Of the post itself, counting the rows has left a dead version for every like.
+    await connection.execute("vacuum freeze public.posts")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,11 @@ async def main() -> None:
 
 async def _start(settings: Settings, supervisor: Supervisor) -> None:
     rest, functions = parts.rest(settings), parts.functions(settings, "none")
-    direct = {"REST_URL": f"http://{HOST}:{settings.ports.rest}", "SUPABASE_SECRET_KEY": role_token("service_role")}
+    direct = {
+        "REST_URL": f"http://{HOST}:{settings.ports.rest}",
+        "SUPABASE_SECRET_KEY": role_token("service_role"),
+        "LOG_LEVEL": "WARNING",  # its own default outside AWS
+    }
     await supervisor.start(replace(rest, environment={**rest.environment, "PGRST_LOG_LEVEL": "info"}))
     functions = replace(functions, environment={**functions.environment, **direct})
     await supervisor.start(functions)

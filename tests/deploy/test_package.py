@@ -80,9 +80,11 @@ def test_the_zip_of_this_machine_answers_a_like_under_the_runtime_of_aws(
 ) -> None:
     unpacked = beside_an_eager_one(tmp_path)
     with LambdaWorld() as world:
-        first_answer(unpacked, world, "aws.likes")  # the first comes from a cold disk; it raises unless it is a 200
-        ours = first_answer(unpacked, world, "aws.likes")
-        waking = first_answer(unpacked, world, "aws.likes", wakes=True)
+        first_answer(
+            unpacked, world, "aws.likes", reads_ssm=True
+        )  # the first comes from a cold disk; it raises unless it is a 200
+        ours = first_answer(unpacked, world, "aws.likes", reads_ssm=True)
+        waking = first_answer(unpacked, world, "aws.likes", reads_ssm=True, wakes=True)
         assert world.messages == 1, "its wake-up went to the queue"
         eager = first_answer(unpacked, world, "eager.likes")
     with capsys.disabled():
