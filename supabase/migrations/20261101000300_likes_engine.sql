@@ -138,6 +138,23 @@ begin
 end;
 $$;
 
+-- A settling is at it for some milliseconds, and a first like is worth these. Where likes come fast, nobody stands in line for it.
+create function likes.await_budget(settings likes.settings) returns likes.budget
+language plpgsql volatile set search_path = '' set lock_timeout = '40ms' as $$
+declare
+  v_budget likes.budget;
+begin
+  select b.* into v_budget from likes.budget b;
+  if likes.current_rate(v_budget, likes.clock()) > settings.likes_per_second then
+    return null;
+  end if;
+  select b.* into v_budget from likes.budget b for update;
+  return v_budget;
+exception when lock_not_available then
+  return null;
+end;
+$$;
+
 create function likes.try_budget(cost integer, settings likes.settings) returns boolean
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -147,7 +164,10 @@ declare
 begin
   select b.* into v_budget from likes.budget b for update skip locked;
   if not found then
-    return false;
+    v_budget := likes.await_budget(settings);
+    if v_budget.only_row is null then
+      return false;
+    end if;
   end if;
   v_now := likes.clock();
   v_tokens := likes.budget_tokens(v_budget, settings, v_now);
@@ -159,7 +179,7 @@ begin
   return true;
 end;
 $$;
-comment on function likes.try_budget is 'Takes the messages of one send from the budget, unless it is empty or another transaction is at it. Never waits.';
+comment on function likes.try_budget is 'Takes the messages of one send from the budget, unless it is empty or others are at it. Never waits for tokens.';
 
 create function likes.current_rate(budget likes.budget, moment timestamptz) returns double precision
 language plpgsql immutable set search_path = '' as $$

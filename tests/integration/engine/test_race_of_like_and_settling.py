@@ -195,6 +195,28 @@ def test_a_like_announces_nothing_while_another_session_has_the_budget(world: Wo
     assert [m.event for m in world.messages(content.topic)] == ["post:likes_batched"]
 
 
+def test_a_first_like_waits_a_moment_for_a_settling_that_has_the_budget(world: World) -> None:
+    world.db.run("alter function likes.await_budget set lock_timeout = '1min'")  # longer than any test machine takes
+    content = world.post()
+    late = world.session()
+    with world.session().open_transaction() as other:
+        other.run("select from likes.budget for update")
+        like = late.background(late.like, world.user(), content)
+        world.waits_for_lock(late)
+    assert like.result()["changed"]
+    assert [message.event for message in world.messages(content.topic)] == ["post:liked"]
+
+
+def test_nobody_waits_for_the_budget_where_likes_come_fast(world: World) -> None:
+    world.db.run("alter function likes.await_budget set lock_timeout = '1min'")
+    world.db.run("update likes.budget set likes_rate = 1000, rated_at = likes.clock()")
+    content = world.post()
+    with world.session().open_transaction() as other:
+        other.run("select from likes.budget for update")
+        assert world.db.like(world.user(), content)["changed"]
+    assert world.messages(content.topic) == []
+
+
 def test_an_older_total_never_follows_a_newer_one_on_a_channel(world: World) -> None:
     world.stop_clock()
     content = world.post()
