@@ -51,7 +51,7 @@ async def _add_likes(connection: psycopg.AsyncConnection, post: UUID, count: int
         on conflict on constraint content_likes_pkey do nothing"""
     )
     await connection.execute("select public.reconcile_like_counts(1)")
-    await connection.execute("analyze")
+    await connection.execute("analyze auth.users, public.users, bench.likes, likes.content_likes")
     # Of the post itself, counting the rows has left a dead version for every like.
     await connection.execute("vacuum freeze public.posts")
 

@@ -74,7 +74,7 @@ create table likes.content_likes (
   changed_at timestamptz not null,
   constraint content_likes_pkey primary key (content_type, content_id, user_id),
   constraint content_likes_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
-) with (fillfactor = 80); -- settling writes each like once more, beside itself: no index has a column that it changes
+) with (fillfactor = 45); -- settling writes each like once more, beside itself and larger: no index has a column that it changes
 comment on table likes.content_likes is 'The wish of each user about each content: the truth that counters follow.';
 comment on column likes.content_likes.was_liked is 'State before the last write: what that write changed is liked minus was_liked.';
 comment on column likes.content_likes.intent is 'Milliseconds since the epoch of the wish; an older wish changes nothing.';
