@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from realtime_likes.connections import Http
     from realtime_likes.ports import Figures
     from realtime_likes.routing import Routes
 
@@ -101,7 +102,7 @@ def tls() -> ssl.SSLContext:
 
 
 @cache
-def database_connections() -> httpx.Client:
+def database_connections() -> Http:
     """The connections to the database, shared by all that a process builds."""
     return open_http(tls())
 

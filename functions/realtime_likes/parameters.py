@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSRequest
 
+    from realtime_likes.connections import Http
+
 _SECRETS = ("SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET")
 # SSM answers 40 requests a second unless the account pays for more; a burst of likes may start more functions.
 _ATTEMPTS = 4
@@ -30,7 +32,7 @@ _THROTTLED = ("ThrottlingException", "TooManyRequestsException")
 
 def read_secrets(
     environ: Mapping[str, str],
-    connections: Callable[[], httpx.Client],
+    connections: Callable[[], Http],
     *,
     sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
@@ -76,9 +78,10 @@ def _endpoint(environ: Mapping[str, str], region: str) -> str:
     return f"{(chosen or f'https://ssm.{region}.amazonaws.com').rstrip('/')}/"
 
 
-def _ask(http: httpx.Client, question: AWSRequest) -> httpx.Response | httpx.TransportError:
+def _ask(http: Http, question: AWSRequest) -> httpx.Response | httpx.TransportError:
     try:
-        return http.post(str(question.url), content=question.data, headers=dict(question.headers.items()))
+        body = str(question.data).encode()
+        return http.request("POST", str(question.url), content=body, headers=dict(question.headers.items()))
     except httpx.TransportError as error:
         return error
 

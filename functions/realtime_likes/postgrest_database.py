@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.request import getproxies
 
 import httpx
 from postgrest import APIError, SyncPostgrestClient
 from pydantic import TypeAdapter, ValidationError
 
+from realtime_likes.connections import KEPT_SECONDS, MOST_KEPT, TIMEOUT, Connections, Http
 from realtime_likes.errors import DatabaseUnavailableError, InternalError
 from realtime_likes.models import (
     Author,
@@ -52,24 +54,23 @@ _MARKED = TypeAdapter(Marked)
 _MUTED = TypeAdapter(Muted)
 _ENABLED = TypeAdapter(NotificationsEnabled)
 
-# A like takes a few ms; whoever waits longer than this sees an error and tries again with the same intent.
-_TIMEOUT = httpx.Timeout(5.0, connect=2.0)
-# Longer than the pause between two requests of a function in use, shorter than any gateway keeps an idle connection.
-_LIMITS = httpx.Limits(max_keepalive_connections=32, keepalive_expiry=30.0)
 
-
-def open_http(tls: ssl.SSLContext) -> httpx.Client:
+def open_http(tls: ssl.SSLContext) -> httpx.Client | Connections:
     """The connections to PostgREST, kept for the life of the process."""
-    return httpx.Client(verify=tls, timeout=_TIMEOUT, limits=_LIMITS)
+    if getproxies():  # httpx knows the way through these
+        limits = httpx.Limits(max_keepalive_connections=MOST_KEPT, keepalive_expiry=KEPT_SECONDS)
+        return httpx.Client(verify=tls, timeout=TIMEOUT, limits=limits)
+    return Connections(tls)
 
 
 class Rpc:
     """Calls SQL functions with one key or token."""
 
-    def __init__(self, http: httpx.Client, rest_url: str, *, apikey: str, token: str | None = None) -> None:
+    def __init__(self, http: Http, rest_url: str, *, apikey: str, token: str | None = None) -> None:
         headers = {"apikey": apikey, "Authorization": f"Bearer {token or apikey}"}
-        # The library's own retries would sleep in the request.
-        self._client = SyncPostgrestClient(rest_url, headers=headers, http_client=http, retry_enabled=False)
+        # The library's own retries would sleep in the request. Of its HTTP client it wants `request` and nothing else.
+        client = cast("httpx.Client", http)
+        self._client = SyncPostgrestClient(rest_url, headers=headers, http_client=client, retry_enabled=False)
         self._as_user = token is not None
 
     def call(self, name: str, params: dict[str, Any], shape: TypeAdapter[T], *, repeatable: bool) -> T:
@@ -121,7 +122,7 @@ def _items(items: Sequence[Content]) -> dict[str, Any]:
 class ServiceDatabase:
     """Writes and settles with the secret key; the functions have verified for whom."""
 
-    def __init__(self, http: httpx.Client, rest_url: str, secret_key: str) -> None:
+    def __init__(self, http: Http, rest_url: str, secret_key: str) -> None:
         self._rpc = Rpc(http, rest_url, apikey=secret_key)
 
     def toggle_like(self, user_id: str, like: LikeRequest) -> Toggled:
@@ -154,7 +155,7 @@ class ServiceDatabase:
 class CallerDatabase:
     """Acts with the caller's own token, so that row level security and `auth.uid()` decide. All of it is repeatable."""
 
-    def __init__(self, http: httpx.Client, rest_url: str, publishable_key: str) -> None:
+    def __init__(self, http: Http, rest_url: str, publishable_key: str) -> None:
         self._http, self._rest_url, self._publishable_key = http, rest_url, publishable_key
 
     def get_like_status(self, caller: Caller, items: Sequence[Content]) -> Sequence[LikeStatus]:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from realtime_likes import postgrest_database
+from realtime_likes.connections import Connections, Http
 from realtime_likes.errors import (
     BlockedError,
     ContentNotFoundError,
@@ -39,18 +40,18 @@ USER = str(uuid.uuid4())
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
+def http() -> Iterator[Http]:
     with postgrest_database.open_http(httpx.create_ssl_context()) as client:
         yield client
 
 
 @pytest.fixture
-def service(postgrest: FakePostgrest, http: httpx.Client) -> ServiceDatabase:
+def service(postgrest: FakePostgrest, http: Http) -> ServiceDatabase:
     return ServiceDatabase(http, f"{postgrest.url}/rest/v1", SECRET_KEY)
 
 
 @pytest.fixture
-def reader(postgrest: FakePostgrest, http: httpx.Client) -> CallerDatabase:
+def reader(postgrest: FakePostgrest, http: Http) -> CallerDatabase:
     return CallerDatabase(http, f"{postgrest.url}/rest/v1", PUBLISHABLE_KEY)
 
 
@@ -182,7 +183,7 @@ def test_one_connection_serves_all_calls(
 def test_a_silent_database_is_given_up_on_in_time(
     postgrest: FakePostgrest, service: ServiceDatabase, post: Key
 ) -> None:
-    with httpx.Client(timeout=0.4) as impatient:
+    with Connections(httpx.create_ssl_context(), httpx.Timeout(0.4)) as impatient:
         waiting = ServiceDatabase(impatient, f"{postgrest.url}/rest/v1", SECRET_KEY)
         postgrest.hang_next()
         started = time.monotonic()
@@ -199,7 +200,7 @@ def test_deployed_timeouts_end_before_a_browser_gives_up() -> None:
         assert client.timeout == httpx.Timeout(connect=2, read=5, write=5, pool=5)
 
 
-def test_a_refused_connection_is_unavailable(http: httpx.Client, post: Key) -> None:
+def test_a_refused_connection_is_unavailable(http: Http, post: Key) -> None:
     nobody = ServiceDatabase(http, "http://127.0.0.1:9/rest/v1", SECRET_KEY)
 
     with pytest.raises(DatabaseUnavailableError):
