@@ -272,9 +272,8 @@ ALLOWED_AT_START = {
     "aws", "realtime_likes",
     # what answering a like needs, and what these bring along
     "aws_lambda_powertools", "cachetools", "cryptography", "httpx", "jwt", "postgrest", "pydantic",
-    "annotated_types", "anyio", "botocore", "certifi", "cython_runtime", "deprecation", "h11", "h2", "hpack",
-    "httpcore", "hyperframe", "idna", "jmespath", "multidict", "packaging", "propcache", "pydantic_core", "sniffio",
-    "typing_extensions", "typing_inspection", "yarl",
+    "annotated_types", "botocore", "certifi", "cython_runtime", "deprecation", "idna", "jmespath", "multidict",
+    "packaging", "propcache", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
     # httpx' command line: imported where all of it is installed, which is for development only
     "click", "markdown_it", "mdurl", "pygments", "rich",
 }  # fmt: skip
