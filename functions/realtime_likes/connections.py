@@ -103,10 +103,10 @@ class Connections:
         except (OSError, HTTPException) as error:
             connection.close()
             raise _broken(error) from error
-        if answer.will_close:
+        if answer.will_close or len(self._kept[server]) >= MOST_KEPT:
             connection.close()
         else:
-            self._keep(server, connection)
+            self._kept[server].append((time.monotonic(), connection))
         received = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]
         return httpx.Response(answer.status, headers=received, content=body, request=_ASKED)
 
@@ -120,12 +120,6 @@ class Connections:
             if time.monotonic() - since < KEPT_SECONDS and not _has_ended(connection):
                 return connection
             connection.close()
-
-    def _keep(self, server: Server, connection: socket.socket) -> None:
-        kept = self._kept[server]
-        kept.append((time.monotonic(), connection))
-        if len(kept) > MOST_KEPT:
-            kept.popleft()[1].close()
 
     def _connect(self, server: Server) -> socket.socket:
         try:

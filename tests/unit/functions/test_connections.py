@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from realtime_likes import connections
-from realtime_likes.connections import MOST_KEPT, Connections
+from realtime_likes.connections import Connections
 from realtime_likes.postgrest_database import open_http
 
 CLOSE = b"{close}"
@@ -286,18 +286,12 @@ def test_each_of_many_threads_gets_its_own_answer(http: Connections, script: Scr
     assert script.connections <= 16
 
 
-def test_no_more_are_kept_than_useful(http: Connections, script: Script) -> None:
-    script.will_say(reply(b""))
-    ask(http, script.url)
-    ((server, kept),) = http._kept.items()
-    pairs = [socket.socketpair() for _ in range(MOST_KEPT)]
-    for mine, _ in pairs:
-        http._keep(server, mine)
+def test_no_more_are_kept_than_useful(http: Connections, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_KEPT", 0)
+    script.will_say(reply(b"a"), reply(b"b"))
 
-    assert len(kept) == MOST_KEPT
-    assert script.closed.wait(10), "the one that was idle longest"
-    for _, theirs in pairs:
-        theirs.close()
+    assert [ask(http, script.url).content for _ in range(2)] == [b"a", b"b"]
+    assert [number for number, _ in script.requests] == [1, 2]
 
 
 @pytest.fixture(scope="module")
