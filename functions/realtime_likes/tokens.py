@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jwt
@@ -17,6 +18,8 @@ from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from realtime_likes.errors import TokenExpiredError, TokenInvalidError, TokenMissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jwt import PyJWK
 
     from realtime_likes.http import Request
@@ -93,9 +96,7 @@ class TokenVerifier:
         return str(subject)
 
     def _claims(self, token: str) -> dict[str, Any]:
-        # of the header alone: `decode` reads the rest, and reading a token takes as long as verifying it
-        header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
-        key, algorithm = self._key(header)
+        key, algorithm = self._key(_header(token.partition(".")[0]))
         return jwt.decode(
             token,
             key,
@@ -106,7 +107,7 @@ class TokenVerifier:
             options={"require": ["exp", "sub", "aud"], "verify_iss": self.issuer is not None},
         )
 
-    def _key(self, header: dict[str, Any]) -> tuple[PyJWK | str, str]:
+    def _key(self, header: Mapping[str, Any]) -> tuple[PyJWK | str, str]:
         # the header chooses among our keys; the algorithm follows from the key that was chosen
         if header.get("alg") == "HS256" and self.secret is not None:
             return self.secret, "HS256"
@@ -117,6 +118,12 @@ class TokenVerifier:
         if key.algorithm_name not in _ASYMMETRIC:
             raise TokenInvalidError
         return key, key.algorithm_name
+
+
+@lru_cache(maxsize=64)
+def _header(encoded: str) -> Mapping[str, Any]:
+    # without the rest, which `decode` reads: to read a token takes as long as to verify it; all of a key have the same
+    return jwt.get_unverified_header(f"{encoded}..")
 
 
 def _bearer(authorization: str) -> str | None:
