@@ -236,10 +236,9 @@ begin
   perform realtime.send(e.payload, e.name, e.topic, true) from unnest(v_events) e;
   -- realtime.send swallows its errors (a missing partition, say), so see that the rows are there.
   return not exists (
-    select from unnest(v_events) e where not exists (
-      select from realtime.messages m
-      where m.inserted_at = localtimestamp and m.topic = e.topic and m.extension = 'broadcast' and m.private is true
-        and m.event = e.name and m.payload ->> 'id' = e.payload ->> 'id'));
+    select from unnest(v_events) e where (e.topic, e.name, e.payload ->> 'id') not in (
+      select m.topic, m.event, coalesce(m.payload ->> 'id', '') from realtime.messages m
+      where m.inserted_at = localtimestamp and m.extension = 'broadcast' and m.private is true));
 end;
 $$;
 comment on function likes.send_events is 'The one caller of realtime.send: sends with this transaction; false when a message could not be written.';

@@ -51,16 +51,22 @@ declare
 begin
   -- First which, then their locks in order: asked in one condition, the planner would read all notifications there are.
   v_ids := array(
-    select g.id from unnest(settling) s cross join unnest(s.gone_ids) g (id)
-    union
-    select n.id from unnest(settling) s
-    join likes.notifications n on n.user_id = s.author_id and n.content_type = s.content_type and n.content_id = s.content_id and n.is_open
-    where coalesce(s.news, s.again) is not null);
+    select n.id from (
+      select s.place, g.id from unnest(settling) s cross join unnest(s.gone_ids) g (id)
+      union
+      select s.place, n.id from unnest(settling) s
+      cross join lateral (
+        select n.id from likes.notifications n
+        where n.user_id = s.author_id and n.content_type = s.content_type and n.content_id = s.content_id and n.is_open limit 1) n
+      where coalesce(s.news, s.again) is not null) n
+    order by n.place, n.id);
   select array_agg(n) into v_locked from (
-    select n.* from likes.notifications n where n.id = any (v_ids) order by n.content_type, n.content_id, n.id for update) n;
+    select n.* from unnest(v_ids) with ordinality i (id, place) join likes.notifications n on n.id = i.id
+    order by i.place for update of n) n;
   return v_locked;
 end;
 $$;
+comment on function likes.lock_notifications is 'The open notifications that new likes may go into and those that told of likes now gone, locked in the order of their contents.';
 
 create function likes.plan_notices(
   settling likes.settling[], held likes.notifications[], settings likes.settings, moment timestamptz
@@ -100,23 +106,22 @@ declare
   v_open uuid[] := array(
     select n.notification_id from unnest(settling) s left join unnest(notices) n on n.place = s.place and n.arrived <> '{}' order by s.place);
 begin
-  update likes.notifications n set is_open = false from unnest(notices) c
-  where c.is_new and n.user_id = c.author_id and n.content_type = c.content_type and n.content_id = c.content_id and n.is_open;
+  update likes.notifications n set is_open = false
+  where n.id = any (array(
+    select h.id from unnest(held) h
+    join unnest(notices) c on c.content_id = h.content_id and c.content_type = h.content_type and c.author_id = h.user_id
+    where h.is_open and c.is_new));
   -- What is no news is listed, but as read: the author was told once.
   insert into likes.notifications (
     id, user_id, content_type, content_id, liker_ids, liker_count, total_likes, is_open, read_at, created_at, updated_at)
   select c.notification_id, c.author_id, c.content_type, c.content_id, c.arrived[1:settings.batch_names], cardinality(c.arrived), c.total,
     c.is_told, case when not c.is_told then moment end, moment, moment
   from unnest(notices) c where c.is_new;
-  update likes.content_likes l set notification_id = u.notification_id, notified_at = coalesce(u.notified_at, l.notified_at)
+  update likes.content_likes l set
+    notification_id = case when l.liked then v_open[s.place] end,
+    notified_at = case when l.liked and coalesce(l.notified_at <= moment - settings.notify_again_after, true) then moment else l.notified_at end
   from unnest(settling) s
-  cross join lateral (
-    select n.user_id, v_open[s.place] as notification_id, moment as notified_at from unnest(s.news) n (user_id)
-    union all
-    select a.user_id, v_open[s.place], null from unnest(s.again) a (user_id)
-    union all
-    select g.user_id, null, null from unnest(s.gone_users) g (user_id)) u
-  where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = u.user_id;
+  where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = any (s.news || s.again || s.gone_users);
   if held is null then
     return;
   end if;

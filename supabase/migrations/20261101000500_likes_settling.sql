@@ -80,8 +80,11 @@ declare
   v_departed likes.departures[];
 begin
   with departed as (
-    delete from likes.departures d using unnest(settling) s
-    where d.content_type = s.content_type and d.content_id = s.content_id returning d.*)
+    delete from likes.departures d
+    where d.ctid = any (array(
+      select e.ctid from unnest(settling) s cross join lateral (
+        select e.ctid from likes.departures e where e.content_type = s.content_type and e.content_id = s.content_id offset 0) e))
+    returning d.*)
   select array_agg(d) into v_departed from departed d;
   if v_departed is not null then
     update likes.counters c set likes = c.likes - d.likes
@@ -159,13 +162,18 @@ comment on function likes.sum_up is 'What the unsettled changes of contents add 
 create function likes.delete_changes(settling likes.settling[]) returns void
 language plpgsql volatile set search_path = '' as $$
 begin
-  delete from likes.changes c using unnest(settling) s
-  where c.content_type = s.content_type and c.content_id = s.content_id and c.version <= s.last_change
-    and ((s.place, c.user_id) in (select t.place, u.user_id from unnest(settling) t cross join unnest(t.taken) u (user_id))
+  -- By place, which stays: changes are never updated, and only who holds the slots deletes them. The planner knows nothing of a table
+  -- that is as often empty as full.
+  delete from likes.changes c
+  where c.ctid = any (array(
+    select c.ctid from unnest(settling) s cross join lateral (
+      select c.ctid, c.user_id from likes.changes c
+      where c.content_type = s.content_type and c.content_id = s.content_id and c.version <= s.last_change offset 0) c
+    where (s.place, c.user_id) in (select t.place, u.user_id from unnest(settling) t cross join unnest(t.taken) u (user_id))
       -- Gone with its user.
       or not exists (
         select from likes.content_likes l
-        where l.content_type = c.content_type and l.content_id = c.content_id and l.user_id = c.user_id));
+        where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = c.user_id)));
 end;
 $$;
 
