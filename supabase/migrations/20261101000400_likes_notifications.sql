@@ -143,16 +143,16 @@ begin
 end;
 $$;
 
-create type likes.news as (place integer, event likes.event);
+create type likes.author_event as (place integer, event likes.event);
 
-create function likes.notify_authors(settling likes.settling[], settings likes.settings, moment timestamptz) returns likes.news[]
+create function likes.notify_authors(settling likes.settling[], settings likes.settings, moment timestamptz) returns likes.author_event[]
 language plpgsql volatile set search_path = '' as $$
 declare
   v_held likes.notifications[];
   v_notices likes.notice[];
   v_told likes.notifications[];
   v_rendered jsonb[];
-  v_news likes.news[];
+  v_news likes.author_event[];
 begin
   if not exists (select from unnest(settling) s where coalesce(s.news, s.again, s.gone_ids) is not null) then
     return '{}';
@@ -168,7 +168,7 @@ begin
     select row(c.place, row(
       'user:' || c.author_id,
       case when n.is_empty then 'notification:removed' when c.is_new then 'notification:new' else 'notification:updated' end,
-      case when n.is_empty then jsonb_build_object('id', c.notification_id) else v_rendered[c.ordinality] end)::likes.event)::likes.news
+      case when n.is_empty then jsonb_build_object('id', c.notification_id) else v_rendered[c.ordinality] end)::likes.event)::likes.author_event
     from unnest(v_notices) with ordinality c
     cross join lateral (select (v_told[c.ordinality]).liker_count <= 0 as is_empty offset 0) n
     order by c.ordinality);

@@ -167,7 +167,7 @@ create function likes.settle_batch(
 language plpgsql volatile set search_path = '' as $$
 declare
   v_settling likes.settling[] := likes.sum_up(contents, likes.take_departures(contents), settings, moment);
-  v_news likes.news[];
+  v_news likes.author_event[];
   v_is_left boolean[];
   v_results likes.settlement[];
 begin
