@@ -223,21 +223,25 @@ end;
 $$;
 comment on function likes.viewers_of is 'Viewers of a content as the heartbeats counted them, no more than the plan has connections.';
 
-create function likes.send_event(payload jsonb, event text, topic text) returns boolean
+create type likes.event as (topic text, name text, payload jsonb);
+
+create function likes.send_events(events likes.event[]) returns boolean
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_payload jsonb := case when send_event.payload ? 'id' then send_event.payload
-    else send_event.payload || jsonb_build_object('id', gen_random_uuid()) end;
+  v_events likes.event[] := array(
+    select row(e.topic, e.name, case when e.payload ? 'id' then e.payload
+      else e.payload || jsonb_build_object('id', gen_random_uuid()) end)::likes.event
+    from unnest(events) e);
 begin
-  perform realtime.send(v_payload, send_event.event, send_event.topic, true);
-  -- realtime.send swallows its errors (a missing partition, say), so see that the row is there.
-  return exists (
-    select from realtime.messages m
-    where m.inserted_at = localtimestamp and m.topic = send_event.topic and m.extension = 'broadcast' and m.private is true
-      and m.event = send_event.event and m.payload ->> 'id' = v_payload ->> 'id');
+  perform realtime.send(e.payload, e.name, e.topic, true) from unnest(v_events) e;
+  -- realtime.send swallows its errors (a missing partition, say), so see that the rows are there.
+  return not exists (
+    select from unnest(v_events) e where (e.topic, e.name, e.payload ->> 'id') not in (
+      select m.topic, m.event, coalesce(m.payload ->> 'id', '') from realtime.messages m
+      where m.inserted_at = localtimestamp and m.extension = 'broadcast' and m.private is true));
 end;
 $$;
-comment on function likes.send_event is 'The one caller of realtime.send: sends with this transaction; false when the message could not be written.';
+comment on function likes.send_events is 'The one caller of realtime.send: sends with this transaction; false when a message could not be written.';
 
 -- The counter ----------------------------------------------------------------------------------------------------------------
 
@@ -344,14 +348,17 @@ declare
   v_for_viewers jsonb := case when liking.is_private then '{"userId": null, "username": null}'::jsonb else v_named end;
   v_prefix text := 'like_' || liking.content_id || '_';
   v_suffix text := '_' || likes.to_ms(liking.moment);
+  v_events likes.event[] := array[row(
+    format('content:%s:%s', liking.content_type, liking.content_id), v_event,
+    v_payload || v_for_viewers || jsonb_build_object(
+      'eventId', v_prefix || case when liking.is_private then 'anonymous' else liking.user_id::text end || v_suffix))::likes.event];
 begin
-  return likes.send_event(
-      v_payload || v_for_viewers || jsonb_build_object(
-        'eventId', v_prefix || case when liking.is_private then 'anonymous' else liking.user_id::text end || v_suffix),
-      v_event, format('content:%s:%s', liking.content_type, liking.content_id))
-    and (liking.author_id = liking.user_id or likes.send_event(
-      v_payload || v_named || jsonb_build_object('eventId', v_prefix || liking.user_id || v_suffix),
-      v_event, 'user:' || liking.author_id));
+  if liking.author_id <> liking.user_id then
+    v_events := v_events || row(
+      'user:' || liking.author_id, v_event,
+      v_payload || v_named || jsonb_build_object('eventId', v_prefix || liking.user_id || v_suffix))::likes.event;
+  end if;
+  return likes.send_events(v_events);
 end;
 $$;
 

@@ -1,179 +1,182 @@
 -- What authors are told: one open notification per content grows, shrinks, disappears, and starts anew when read or old.
 
-create function likes.text(key text) returns text language plpgsql stable set search_path = '' as $$
-begin
-  return (
-    select coalesce((select t.text from likes.texts t where t.key = text.key), text.key));
-end;
-$$;
-
-create function likes.render_notification(notification likes.notifications) returns jsonb
-language plpgsql stable set search_path = '' as $$
-declare
-  v_liker_id uuid := notification.liker_ids[1];
-  v_username text := (select p.username from likes.profiles p where p.user_id = v_liker_id);
-  v_others bigint := notification.liker_count - 1;
-begin
-  return jsonb_build_object(
-    'id', notification.id, 'type', 'like', 'title', likes.text(notification.title_key),
-    'message', replace(replace(
-      -- The name goes in last: one that contains {n} stays as it is.
-      replace(likes.text(case v_others when 0 then 'message_one' when 1 then 'message_two' else 'message_many' end),
-        '{n}', v_others::text),
-      '{contentType}', likes.text(notification.content_type)), '{username}', coalesce(v_username, '')),
-    'data', jsonb_build_object(
-      'contentType', notification.content_type, 'contentId', notification.content_id,
-      'likerId', v_liker_id, 'likerUsername', v_username, 'likerIds', to_jsonb(notification.liker_ids),
-      'likerCount', notification.liker_count, 'totalLikes', notification.total_likes),
-    'createdAt', likes.to_wire(notification.created_at), 'isRead', notification.read_at is not null);
-end;
-$$;
-comment on function likes.render_notification is 'A notification as clients get it, by event or by list.';
-
-create function likes.wants_notifications(user_id uuid, content_type text, content_id uuid) returns boolean
+create function likes.render_notifications(notifications likes.notifications[]) returns jsonb[]
 language plpgsql stable set search_path = '' as $$
 begin
-  return (
-    select not exists (select from likes.preferences p where p.user_id = wants_notifications.user_id and not p.like_notifications)
-      and not exists (
-        select from likes.mutes m
-        where m.user_id = wants_notifications.user_id and m.content_type = wants_notifications.content_type
-          and m.content_id = wants_notifications.content_id));
+  return array(
+    select jsonb_build_object(
+      'id', n.id, 'type', 'like', 'title', coalesce((select t.text from likes.texts t where t.key = n.title_key), n.title_key),
+      'message', replace(replace(
+        -- The name goes in last: one that contains {n} stays as it is.
+        replace(
+          (select t.text from likes.texts t
+            where t.key = case n.liker_count when 1 then 'message_one' when 2 then 'message_two' else 'message_many' end),
+          '{n}', (n.liker_count - 1)::text),
+        '{contentType}', coalesce((select t.text from likes.texts t where t.key = n.content_type), n.content_type)),
+        '{username}', coalesce(p.username, '')),
+      'data', jsonb_build_object(
+        'contentType', n.content_type, 'contentId', n.content_id,
+        'likerId', n.liker_ids[1], 'likerUsername', p.username, 'likerIds', to_jsonb(n.liker_ids),
+        'likerCount', n.liker_count, 'totalLikes', n.total_likes),
+      'createdAt', likes.to_wire(n.created_at), 'isRead', n.read_at is not null)
+    from unnest(render_notifications.notifications) with ordinality n
+    left join likes.profiles p on p.user_id = n.liker_ids[1]
+    order by n.ordinality);
 end;
 $$;
+comment on function likes.render_notifications is 'Notifications as clients get them, by event or by list.';
 
-create function likes.open_notification(
-  author_id uuid, content_type text, content_id uuid, is_news boolean, settings likes.settings, moment timestamptz, out id uuid, out is_new boolean
-) language plpgsql volatile set search_path = '' as $$
-declare
-  v_open likes.notifications;
-begin
-  is_new := false;
-  select n.* into v_open from likes.notifications n
-  where n.user_id = author_id and n.content_type = open_notification.content_type and n.content_id = open_notification.content_id
-    and n.is_open for update;
-  if found and (v_open.created_at > moment - settings.notification_open or not is_news) then
-    id := v_open.id;
-    return;
-  end if;
-  if found then
-    update likes.notifications n set is_open = false where n.id = v_open.id;
-  end if;
-  is_new := is_news;
-  -- What is no news (a like given again within a day) is listed, but as read: the author was told once.
-  insert into likes.notifications as n (user_id, content_type, content_id, is_open, read_at, created_at, updated_at)
-  values (author_id, open_notification.content_type, open_notification.content_id, is_news, case when not is_news then moment end, moment, moment)
-  returning n.id into id;
-end;
-$$;
+-- A content that is being settled. The settler holds its slots and its activity; from `total` on, what its changes add up to.
+create type likes.settling as (
+  place integer, content_type text, content_id uuid, activity likes.activity, slots integer[], author_id uuid, is_available boolean,
+  viewers integer,
+  total bigint, last_change bigint, version bigint, is_event boolean, taken uuid[], since timestamptz,
+  liker_count integer, likers uuid[], public_likers uuid[], is_foreign boolean,
+  news uuid[], again uuid[], gone_ids uuid[], gone_users uuid[]
+);
+comment on type likes.settling is
+  'taken: whose likes changed, now locked. news, again: new likes that the author is to be told of, or was told of within notify_again_after. gone_ids, gone_users: the notifications that told of likes now gone, and whose, side by side.';
 
-create type likes.notice as (event text, payload jsonb);
+create type likes.notice as (
+  place integer, author_id uuid, content_type text, content_id uuid, total bigint,
+  notification_id uuid, is_new boolean, arrived uuid[], departed uuid[], is_told boolean
+);
+comment on type likes.notice is 'What changes in one notification: who arrived in it and who departed from it, and whether its author is told.';
 
--- Takes the changed likes of one content (rows that the caller has locked) and those that went into its author's notifications.
-create function likes.notify_author(
-  author_id uuid, content_type text, content_id uuid, changed likes.content_likes[], departed likes.departures[], total bigint,
-  settings likes.settings, moment timestamptz
-) returns likes.notice[]
+create function likes.lock_notifications(settling likes.settling[]) returns likes.notifications[]
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_news uuid[];
-  v_again uuid[];
-  v_departed likes.departures[];
   v_ids uuid[];
-  v_open_id uuid;
-  v_is_new boolean := false;
-  v_row record;
-  v_notices likes.notice[] := '{}';
-  v_notification likes.notifications;
+  v_locked likes.notifications[];
 begin
-  if likes.wants_notifications(author_id, notify_author.content_type, notify_author.content_id) then
-    select
-      array_agg(c.user_id order by c.changed_at desc, c.user_id desc)
-        filter (where coalesce(c.notified_at <= moment - settings.notify_again_after, true)),
-      array_agg(c.user_id order by c.changed_at desc, c.user_id desc)
-        filter (where c.notified_at > moment - settings.notify_again_after)
-    into v_news, v_again
-    from unnest(changed) c
-    where c.liked and c.notification_id is null and c.user_id <> notify_author.author_id
-      and not exists (select from likes.blocks b where b.author_id = notify_author.author_id and b.user_id = c.user_id);
-  end if;
-  -- Likes that a notification told of and that are gone now: taken back, or gone with their user.
-  select array_agg(g) into v_departed from (
-    select d.* from unnest(departed) d where d.notification_id is not null
-    union all
-    select c.content_type, c.content_id, c.notification_id, c.user_id, false
-    from unnest(changed) c where not c.liked and c.notification_id is not null) g;
-  if v_news is null and v_again is null and v_departed is null then
-    return v_notices;
-  end if;
   -- First which, then their locks in order: asked in one condition, the planner would read all notifications there are.
   v_ids := array(
-    select d.notification_id from unnest(v_departed) d
-    union
-    select n.id from likes.notifications n
-    where n.user_id = author_id and n.content_type = notify_author.content_type and n.content_id = notify_author.content_id and n.is_open);
-  perform from likes.notifications n where n.id = any (v_ids) order by n.id for update;
-  if v_news is not null or v_again is not null then
-    select o.id, o.is_new into v_open_id, v_is_new
-    from likes.open_notification(author_id, notify_author.content_type, notify_author.content_id, v_news is not null, settings, moment) o;
-  end if;
-  update likes.content_likes l set
-    notification_id = case when l.liked then v_open_id end,
-    notified_at = case when l.user_id = any (v_news) then moment else l.notified_at end
-  where l.content_type = notify_author.content_type and l.content_id = notify_author.content_id
-    and l.user_id = any (v_news || v_again || array(select c.user_id from unnest(changed) c where not c.liked and c.notification_id is not null));
-
-  for v_row in
-    select n.id, coalesce(array_agg(d.user_id) filter (where d.user_id is not null), '{}') as departed
-    from (select v_open_id as id where v_open_id is not null union select d.notification_id from unnest(v_departed) d) n
-    left join unnest(v_departed) d on d.notification_id = n.id
-    group by n.id order by n.id
-  loop
-    v_notification := likes.change_likers(
-      v_row.id, case when v_row.id = v_open_id then coalesce(v_news, '{}') || coalesce(v_again, '{}') else '{}' end, v_row.departed,
-      total, settings, moment);
-    if v_notification.id is null then
-      continue; -- It told of likes so old that it was pruned.
-    elsif v_notification.liker_count <= 0 then
-      delete from likes.notifications n where n.id = v_row.id;
-      v_notices := v_notices || row('notification:removed', jsonb_build_object('id', v_row.id))::likes.notice;
-    elsif (v_row.id = v_open_id and v_news is not null) or cardinality(v_row.departed) > 0 then
-      v_notices := v_notices || row(
-        case when v_row.id = v_open_id and v_is_new then 'notification:new' else 'notification:updated' end,
-        likes.render_notification(v_notification))::likes.notice;
-    end if;
-  end loop;
-  return v_notices;
+    select n.id from (
+      select s.place, g.id from unnest(settling) s cross join unnest(s.gone_ids) g (id)
+      union
+      select s.place, n.id from unnest(settling) s
+      cross join lateral (
+        select n.id from likes.notifications n
+        where n.user_id = s.author_id and n.content_type = s.content_type and n.content_id = s.content_id and n.is_open limit 1) n
+      where coalesce(s.news, s.again) is not null) n
+    order by n.place, n.id);
+  select array_agg(n) into v_locked from (
+    select n.* from unnest(v_ids) with ordinality i (id, place) join likes.notifications n on n.id = i.id
+    order by i.place for update of n) n;
+  return v_locked;
 end;
 $$;
-comment on function likes.notify_author is 'Takes the changed likes of a content into the notifications of its author, and returns the events that tell of it.';
+comment on function likes.lock_notifications is 'The open notifications that new likes may go into and those that told of likes now gone, locked in the order of their contents.';
 
-create function likes.change_likers(
-  notification_id uuid, arrived uuid[], departed uuid[], total bigint, settings likes.settings, moment timestamptz
-) returns likes.notifications
+create function likes.plan_notices(
+  settling likes.settling[], held likes.notifications[], settings likes.settings, moment timestamptz
+) returns likes.notice[]
+language plpgsql volatile set search_path = '' as $$
+begin
+  return array(
+    select row(
+      s.place, s.author_id, s.content_type, s.content_id, s.total, n.id, n.is_new, n.arrived, n.departed, n.is_told)::likes.notice
+    from unnest(settling) s
+    left join lateral (
+      -- What is no news (a like given again within a day) opens no new one beside one that is old.
+      select h.id from unnest(held) h
+      where h.content_id = s.content_id and h.content_type = s.content_type and h.user_id = s.author_id and h.is_open
+        and (h.created_at > moment - settings.notification_open or s.news is null)) o on true
+    cross join lateral (
+      select coalesce(a.id, d.id) as id, coalesce(a.is_new, false) as is_new, coalesce(a.arrived, '{}') as arrived,
+        coalesce(d.departed, '{}') as departed, s.news is not null and a.id is not null or d.id is not null as is_told
+      from (
+        select coalesce(o.id, gen_random_uuid()) as id, o.id is null as is_new, s.news || s.again as arrived
+        where coalesce(s.news, s.again) is not null) a
+      full join (
+        select g.id, array_agg(g.user_id) as departed from unnest(s.gone_ids, s.gone_users) g (id, user_id) group by g.id) d
+      on d.id = a.id) n
+    where coalesce(s.news, s.again, s.gone_ids) is not null
+    order by s.place, n.id);
+end;
+$$;
+comment on function likes.plan_notices is 'Which notifications take in what changed: the open one of the content (a new one if that is old or read), and those that told of what is gone.';
+
+create function likes.write_notices(
+  settling likes.settling[], held likes.notifications[], notices likes.notice[], settings likes.settings, moment timestamptz
+) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_notification likes.notifications;
+  -- By place: the notification that takes in its new likes.
+  v_open uuid[] := array(
+    select n.notification_id from unnest(settling) s left join unnest(notices) n on n.place = s.place and n.arrived <> '{}' order by s.place);
 begin
-  update likes.notifications n set
-    liker_count = n.liker_count + cardinality(arrived) - cardinality(departed),
-    liker_ids = array(
-      select u.id from unnest(arrived || n.liker_ids) with ordinality as u (id, place)
-      where u.id <> all (departed) order by u.place limit settings.batch_names),
-    total_likes = total, updated_at = moment,
-    title_key = case when cardinality(arrived) >= cardinality(departed) then 'title_liked' else 'title_unliked' end
-  where n.id = change_likers.notification_id returning n.* into v_notification;
-  -- Names were taken from the list, and there are others to name.
-  if cardinality(v_notification.liker_ids) < least(settings.batch_names, v_notification.liker_count) then
-    update likes.notifications n set liker_ids = array(
-      select l.user_id from likes.content_likes l
-      where l.content_type = n.content_type and l.content_id = n.content_id and l.liked and l.notification_id = n.id
-      order by l.changed_at desc, l.user_id desc limit settings.batch_names)
-    where n.id = change_likers.notification_id returning n.* into v_notification;
+  update likes.notifications n set is_open = false
+  where n.id = any (array(
+    select h.id from unnest(held) h
+    join unnest(notices) c on c.content_id = h.content_id and c.content_type = h.content_type and c.author_id = h.user_id
+    where h.is_open and c.is_new));
+  -- What is no news is listed, but as read: the author was told once.
+  insert into likes.notifications (
+    id, user_id, content_type, content_id, liker_ids, liker_count, total_likes, is_open, read_at, created_at, updated_at)
+  select c.notification_id, c.author_id, c.content_type, c.content_id, c.arrived[1:settings.batch_names], cardinality(c.arrived), c.total,
+    c.is_told, case when not c.is_told then moment end, moment, moment
+  from unnest(notices) c where c.is_new;
+  update likes.content_likes l set
+    notification_id = case when l.liked then v_open[s.place] end,
+    notified_at = case when l.liked and coalesce(l.notified_at <= moment - settings.notify_again_after, true) then moment else l.notified_at end
+  from unnest(settling) s
+  where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = any (s.news || s.again || s.gone_users);
+  if held is null then
+    return;
   end if;
-  return v_notification;
+  update likes.notifications n set
+    liker_count = n.liker_count + cardinality(c.arrived) - cardinality(c.departed),
+    liker_ids = array(
+      select u.id from unnest(c.arrived || n.liker_ids) with ordinality as u (id, place)
+      where u.id <> all (c.departed) order by u.place limit settings.batch_names),
+    total_likes = c.total, updated_at = moment,
+    title_key = case when cardinality(c.arrived) >= cardinality(c.departed) then 'title_liked' else 'title_unliked' end
+  from unnest(notices) c where n.id = c.notification_id and not c.is_new;
+  -- Names were taken from the list, and there are others to name.
+  update likes.notifications n set liker_ids = array(
+    select l.user_id from likes.content_likes l
+    where l.content_type = n.content_type and l.content_id = n.content_id and l.liked and l.notification_id = n.id
+    order by l.changed_at desc, l.user_id desc limit settings.batch_names)
+  from unnest(notices) c
+  where n.id = c.notification_id and c.departed <> '{}' and cardinality(n.liker_ids) < least(settings.batch_names, n.liker_count);
 end;
 $$;
+
+create type likes.author_event as (place integer, event likes.event);
+
+create function likes.notify_authors(settling likes.settling[], settings likes.settings, moment timestamptz) returns likes.author_event[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_held likes.notifications[];
+  v_notices likes.notice[];
+  v_told likes.notifications[];
+  v_rendered jsonb[];
+  v_news likes.author_event[];
+begin
+  if not exists (select from unnest(settling) s where coalesce(s.news, s.again, s.gone_ids) is not null) then
+    return '{}';
+  end if;
+  v_held := likes.lock_notifications(settling);
+  v_notices := likes.plan_notices(settling, v_held, settings, moment);
+  perform likes.write_notices(settling, v_held, v_notices, settings, moment);
+  -- One that tells of likes so old that it was pruned is not there any more.
+  select array_agg(n order by c.place, n.id), array_agg(c order by c.place, n.id) into v_told, v_notices
+  from unnest(v_notices) c join likes.notifications n on n.id = c.notification_id where c.is_told;
+  v_rendered := likes.render_notifications(v_told);
+  v_news := array(
+    select row(c.place, row(
+      'user:' || c.author_id,
+      case when n.is_empty then 'notification:removed' when c.is_new then 'notification:new' else 'notification:updated' end,
+      case when n.is_empty then jsonb_build_object('id', c.notification_id) else v_rendered[c.ordinality] end)::likes.event)::likes.author_event
+    from unnest(v_notices) with ordinality c
+    cross join lateral (select (v_told[c.ordinality]).liker_count <= 0 as is_empty offset 0) n
+    order by c.ordinality);
+  delete from likes.notifications n using unnest(v_told) t where n.id = t.id and t.liker_count <= 0;
+  return v_news;
+end;
+$$;
+comment on function likes.notify_authors is 'Takes the changed likes of contents into the notifications of their authors, and returns the events that tell of it.';
 
 create function likes.check_page(max integer, most integer default 100) returns integer language plpgsql immutable set search_path = '' as $$
 begin
@@ -240,9 +243,7 @@ begin
     where n.user_id = v_user_id and (n.created_at, n.id) < (v_from.moment, v_from.id)
     order by n.created_at desc, n.id desc limit v_max + 1) n;
   return jsonb_build_object(
-    'notifications', (
-      select coalesce(jsonb_agg(likes.render_notification(n) order by n.created_at desc, n.id desc), '[]')
-      from unnest(v_page[1:v_max]) n),
+    'notifications', to_jsonb(likes.render_notifications(v_page[1:v_max])),
     'unread_count', (select count(*) from likes.notifications n where n.user_id = v_user_id and n.read_at is null),
     'next_cursor', case when cardinality(v_page) > v_max then likes.to_cursor(v_page[v_max].created_at, v_page[v_max].id) end);
 end;

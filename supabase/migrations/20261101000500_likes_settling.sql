@@ -1,270 +1,213 @@
 -- Settling: what the likes of a window add up to is announced, told to the author and copied to the host, exactly once,
--- however often and by however many settlers a content is settled.
+-- however often and by however many settlers a content is settled. A batch of contents is settled by sets of rows, since what a
+-- statement costs to start is more than what it costs for one row.
 
 create type likes.settlement as (
   content_type text, content_id uuid, outcome text, wake_after_ms integer, likes integer, events integer, notifications integer,
   messages integer, lag_ms integer, error text
 );
 
-create function likes.batch_event(
-  content_type text, content_id uuid, author_id uuid, likers uuid[], liker_count integer, rose boolean,
-  total bigint, version bigint, viewers integer, moment timestamptz
-) returns jsonb language plpgsql stable set search_path = '' as $$
-begin
-  return jsonb_build_object(
-    'contentId', batch_event.content_id, 'contentType', batch_event.content_type, 'authorId', author_id, 'finalLikeState', rose,
-    'totalLikes', total, 'likerIds', coalesce(to_jsonb(likers), '[]'), 'likerCount', liker_count, 'version', batch_event.version,
-    'viewers', viewers, 'timestamp', likes.to_wire(moment));
-end;
-$$;
-
-create function likes.announce_batch(
-  activity likes.activity, author_id uuid, changed likes.content_likes[], total bigint, viewers integer, settings likes.settings, moment timestamptz
-) returns integer
+create function likes.must_send(events likes.event[]) returns void
 language plpgsql volatile set search_path = '' as $$
-declare
-  v_version bigint := nextval('likes.versions');
-  v_count integer;
-  v_all uuid[];
-  v_public uuid[];
-  v_for_author boolean := cardinality(changed) = 0 or exists (select from unnest(changed) c where c.user_id <> announce_batch.author_id);
 begin
-  select count(*),
-    array_agg(c.user_id order by c.place) filter (where c.is_named and c.place <= settings.batch_names),
-    array_agg(c.user_id order by c.place) filter (where c.is_named and c.place <= settings.batch_names and not c.is_private)
-  into v_count, v_all, v_public
-  from (
-    select c.user_id, n.is_named, coalesce(p.is_private, true) as is_private,
-      row_number() over (partition by n.is_named order by c.changed_at desc, c.user_id desc) as place
-    from unnest(changed) c left join likes.profiles p on p.user_id = c.user_id
-    -- Whom the author has blocked since is counted, and named to nobody.
-    cross join lateral (
-      select not exists (select from likes.blocks b where b.author_id = announce_batch.author_id and b.user_id = c.user_id) as is_named) n
-    where c.liked) c;
-  if not likes.send_event(
-      likes.batch_event(activity.content_type, activity.content_id, author_id, v_public, v_count,
-        total >= activity.announced_total, total, v_version, viewers, moment),
-      'post:likes_batched', format('content:%s:%s', activity.content_type, activity.content_id))
-    or (v_for_author and not likes.send_event(
-      likes.batch_event(activity.content_type, activity.content_id, author_id, v_all, v_count,
-        total >= activity.announced_total, total, v_version, viewers, moment),
-      'post:likes_batched', 'user:' || author_id))
-  then
+  if not likes.send_events(events) then
     raise exception using message = 'event_not_sent', hint = 'realtime.send wrote no message: see the warnings in the Postgres log.';
   end if;
-  update likes.activity a set
-    announced_total = total, announced_version = v_version, event_version = v_version, announced_at = moment, events = a.events + 1,
-    coalesced = a.coalesced + greatest(0, cardinality(changed) - 1)
-  where a.content_type = activity.content_type and a.content_id = activity.content_id;
-  return 1 + viewers + case when v_for_author then 2 else 0 end;
-end;
-$$;
-comment on function likes.announce_batch is 'Sends what a window added up to, to viewers and author; the messages it cost.';
-
-create function likes.tell_author(author_id uuid, notices likes.notice[]) returns void
-language plpgsql volatile set search_path = '' as $$
-declare
-  v_notice likes.notice;
-begin
-  foreach v_notice in array notices loop
-    if not likes.send_event(v_notice.payload, v_notice.event, 'user:' || author_id) then
-      raise exception using message = 'event_not_sent', hint = 'realtime.send wrote no message: see the warnings in the Postgres log.';
-    end if;
-  end loop;
 end;
 $$;
 
-create function likes.forget_content(content_type text, content_id uuid, slots integer[], moment timestamptz) returns likes.settlement
-language plpgsql volatile set search_path = '' as $$
-declare
-  v_gone record;
-  v_count integer := 0;
-  v_wake_after_ms integer;
-begin
-  perform set_config('likes.forgetting', 'on', true);
-  -- Some at a time: each notification that is taken back is a send, and a content may have any number of likes.
-  for v_gone in
-    delete from likes.notifications n
-    where n.id in (
-      select o.id from likes.notifications o
-      where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id order by o.id limit 20)
-    returning n.user_id, n.id
-  loop
-    perform likes.tell_author(v_gone.user_id, array[row('notification:removed', jsonb_build_object('id', v_gone.id))::likes.notice]);
-    v_count := v_count + 1;
-  end loop;
-  -- Skip locked: a like comes before its slot in the lock order. What is skipped is forgotten in the next round.
-  delete from likes.content_likes l
-  where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id and l.user_id in (
-    select o.user_id from likes.content_likes o
-    where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id limit 10000 for update skip locked);
-  if exists (
-      select from likes.content_likes l
-      where l.content_type = forget_content.content_type and l.content_id = forget_content.content_id)
-    or exists (
-      select from likes.notifications n
-      where n.content_type = forget_content.content_type and n.content_id = forget_content.content_id)
-    -- A slot made since: another settling may hold it, and wait for one of these.
-    or exists (
-      select from likes.counters c
-      where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id and c.slot <> all (slots))
-  then
-    v_wake_after_ms := 1000;
-    update likes.activity a set settle_due_at = moment + interval '1 second', failures = 0, last_error = null, retry_at = '-infinity'
-    where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
-  else
-    delete from likes.changes c where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id;
-    delete from likes.departures d where d.content_type = forget_content.content_type and d.content_id = forget_content.content_id;
-    delete from likes.mutes m
-    where m.content_type = forget_content.content_type and m.content_id = forget_content.content_id and m.user_id in (
-      select o.user_id from likes.mutes o
-      where o.content_type = forget_content.content_type and o.content_id = forget_content.content_id for update skip locked);
-    delete from likes.counters c
-    where c.content_type = forget_content.content_type and c.content_id = forget_content.content_id and c.slot = any (slots);
-    delete from likes.rooms r where r.content_type = forget_content.content_type and r.content_id = forget_content.content_id;
-    delete from likes.activity a where a.content_type = forget_content.content_type and a.content_id = forget_content.content_id;
-  end if;
-  perform set_config('likes.forgetting', '', true);
-  return row(
-    forget_content.content_type, forget_content.content_id, 'settled', v_wake_after_ms, 0, 0, v_count, 2 * v_count, 0, null)::likes.settlement;
-end;
-$$;
-comment on function likes.forget_content is 'Forgets the likes of a content that the host has deleted, and takes back the notifications of it.';
-
-create function likes.take_departures(content_type text, content_id uuid, slot integer) returns likes.departures[]
+create function likes.take_departures(settling likes.settling[]) returns likes.departures[]
 language plpgsql volatile set search_path = '' as $$
 declare
   v_departed likes.departures[];
-  v_likes integer;
 begin
   with departed as (
     delete from likes.departures d
-    where d.content_type = take_departures.content_type and d.content_id = take_departures.content_id returning d.*)
-  select array_agg(d), count(*) filter (where d.liked) into v_departed, v_likes from departed d;
-  if v_likes > 0 then
-    update likes.counters c set likes = c.likes - v_likes
-    where c.content_type = take_departures.content_type and c.content_id = take_departures.content_id and c.slot = take_departures.slot;
+    where d.ctid = any (array(
+      select e.ctid from unnest(settling) s cross join lateral (
+        select e.ctid from likes.departures e where e.content_type = s.content_type and e.content_id = s.content_id offset 0) e))
+    returning d.*)
+  select array_agg(d) into v_departed from departed d;
+  if v_departed is not null then
+    update likes.counters c set likes = c.likes - d.likes
+    from (
+      select d.content_type, d.content_id, count(*) as likes from unnest(v_departed) d where d.liked group by d.content_type, d.content_id) d
+    join unnest(settling) s on s.content_type = d.content_type and s.content_id = d.content_id
+    where c.content_type = d.content_type and c.content_id = d.content_id and c.slot = s.slots[1];
   end if;
   return v_departed;
 end;
 $$;
-comment on function likes.take_departures is 'The likes that went with their users, no longer counted in this slot (which the caller holds) and no longer listed.';
+comment on function likes.take_departures is 'The likes that went with their users, no longer counted in the slots (which the caller holds) and no longer listed.';
 
-create function likes.take_changes(content_type text, content_id uuid, settings likes.settings) returns likes.content_likes[]
+-- Skip locked: a like comes before its slot in the lock order. One that is skipped keeps the content unsettled.
+create function likes.sum_up(
+  settling likes.settling[], departed likes.departures[], settings likes.settings, moment timestamptz
+) returns likes.settling[]
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_last bigint;
-  v_users uuid[];
-  v_changed likes.content_likes[];
+  v_again_after timestamptz := moment - settings.notify_again_after;
+  v_most integer := settings.batch_names;
 begin
-  select max(c.version), array_agg(distinct c.user_id) into v_last, v_users from (
-    select c.version, c.user_id from likes.changes c
-    where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id
-    order by c.version limit settings.settle_rows) c;
-  -- Skip locked: a like comes before its slot in the lock order. One that is skipped keeps the content unsettled.
-  select coalesce(array_agg(l), '{}') into v_changed from (
-    select l.* from likes.content_likes l
-    where l.content_type = take_changes.content_type and l.content_id = take_changes.content_id and l.user_id = any (v_users)
-    for update skip locked) l;
+  return array(
+    select row(
+      s.place, s.content_type, s.content_id, s.activity, s.slots, s.author_id, s.is_available, s.viewers,
+      t.total, c.last_change,
+      -- No event, but the answers to likes in between told other totals: by a version above theirs, heartbeats correct them.
+      case when t.total <> (s.activity).announced_total or c.last_change > (s.activity).announced_version then nextval('likes.versions') end,
+      s.is_available and t.total <> (s.activity).announced_total, coalesce(l.taken, '{}'), l.since,
+      l.liker_count, l.likers[1:v_most], l.public_likers[1:v_most], coalesce(l.is_foreign, true),
+      l.news, l.again, l.gone_ids || d.ids, l.gone_users || d.users)::likes.settling
+    from unnest(sum_up.settling) s
+    -- The slots are locked, and this snapshot is younger: what they add up to is complete, but for slots made since, which stay dirty.
+    cross join lateral (
+      select greatest(0, coalesce(sum(c.likes), 0)) as total from likes.counters c
+      where c.content_type = s.content_type and c.content_id = s.content_id) t
+    cross join lateral (
+      select max(c.version) as last_change, array_agg(distinct c.user_id) as users from (
+        select c.version, c.user_id from likes.changes c
+        where c.content_type = s.content_type and c.content_id = s.content_id order by c.version limit settings.settle_rows) c) c
+    cross join lateral (
+      select array_agg(d.notification_id) as ids, array_agg(d.user_id) as users from unnest(departed) d
+      where d.content_type = s.content_type and d.content_id = s.content_id and d.notification_id is not null) d
+    cross join lateral (
+      select not exists (select from likes.preferences p where p.user_id = s.author_id and not p.like_notifications)
+        and not exists (
+          select from likes.mutes m where m.user_id = s.author_id and m.content_type = s.content_type and m.content_id = s.content_id)
+        as is_told offset 0) w
+    cross join lateral (
+      select
+        array_agg(l.user_id) as taken, min(l.changed_at) as since, bool_or(l.is_foreign) as is_foreign,
+        count(*) filter (where l.liked)::integer as liker_count,
+        -- Whom the author has blocked since is counted, and named to nobody.
+        array_agg(l.user_id) filter (where l.is_named) as likers,
+        array_agg(l.user_id) filter (where l.is_named and not l.is_private) as public_likers,
+        array_agg(l.user_id) filter (where l.is_named and l.is_foreign and l.notification_id is null and w.is_told and l.is_fresh) as news,
+        array_agg(l.user_id) filter (where l.is_named and l.is_foreign and l.notification_id is null and w.is_told and not l.is_fresh) as again,
+        array_agg(l.notification_id) filter (where not l.liked and l.notification_id is not null) as gone_ids,
+        array_agg(l.user_id) filter (where not l.liked and l.notification_id is not null) as gone_users
+      from (
+        select l.user_id, l.liked, l.changed_at, l.notification_id, l.user_id <> s.author_id as is_foreign,
+          l.liked and b.user_id is null as is_named, coalesce(p.is_private, true) as is_private,
+          coalesce(l.notified_at <= v_again_after, true) as is_fresh
+        from (
+          select l.* from likes.content_likes l
+          where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = any (c.users) for update skip locked) l
+        left join likes.profiles p on p.user_id = l.user_id
+        left join likes.blocks b on b.author_id = s.author_id and b.user_id = l.user_id
+        order by l.changed_at desc, l.user_id desc) l) l
+    order by s.place);
+end;
+$$;
+comment on function likes.sum_up is 'What the unsettled changes of contents add up to; their likes are locked.';
+
+create function likes.delete_changes(settling likes.settling[]) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  -- By place, which stays: changes are never updated, and only who holds the slots deletes them. The planner knows nothing of a table
+  -- that is as often empty as full.
   delete from likes.changes c
-  where c.content_type = take_changes.content_type and c.content_id = take_changes.content_id and c.version <= v_last
-    and (c.user_id in (select l.user_id from unnest(v_changed) l)
+  where c.ctid = any (array(
+    select c.ctid from unnest(settling) s cross join lateral (
+      select c.ctid, c.user_id from likes.changes c
+      where c.content_type = s.content_type and c.content_id = s.content_id and c.version <= s.last_change offset 0) c
+    where (s.place, c.user_id) in (select t.place, u.user_id from unnest(settling) t cross join unnest(t.taken) u (user_id))
       -- Gone with its user.
       or not exists (
         select from likes.content_likes l
-        where l.content_type = c.content_type and l.content_id = c.content_id and l.user_id = c.user_id));
-  return v_changed;
+        where l.content_type = s.content_type and l.content_id = s.content_id and l.user_id = c.user_id)));
 end;
 $$;
-comment on function likes.take_changes is 'The likes of a content that changed since it was settled, locked, and no longer listed as changes.';
 
--- The caller holds `slots` of the counter and the row of the activity.
-create function likes.settle_content(
-  activity likes.activity, slots integer[], tokens double precision, settings likes.settings, likes_rate double precision, moment timestamptz
-) returns likes.settlement
+create function likes.batch_events(settling likes.settling[], moment timestamptz) returns likes.event[]
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_result likes.settlement := row(activity.content_type, activity.content_id, 'settled', null, 0, 0, 0, 0, 0, null);
-  v_author_id uuid;
-  v_is_available boolean;
-  v_total bigint;
-  v_viewers integer := likes.viewers_of(activity.content_type, activity.content_id, settings);
-  v_window interval := likes.window_of(v_viewers, settings, likes_rate);
-  v_changed likes.content_likes[];
-  v_departed likes.departures[];
-  v_notices likes.notice[];
-  v_is_left boolean;
-  v_is_busy boolean;
+  v_timestamp text := likes.to_wire(moment);
 begin
-  if tokens <= 0 then
-    v_result.outcome := 'waiting';
-    v_result.wake_after_ms := ceil((1 - tokens) / likes.budget_refill(settings) * 1000);
-    update likes.activity a set settle_due_at = moment + make_interval(secs => v_result.wake_after_ms / 1000.0)
-    where a.content_type = activity.content_type and a.content_id = activity.content_id;
-    return v_result;
-  end if;
-  select c.author_id, c.is_available into v_author_id, v_is_available from likes.likeable c
-  where c.content_type = activity.content_type and c.content_id = activity.content_id;
-  if not found then
-    return likes.forget_content(activity.content_type, activity.content_id, slots, moment);
-  end if;
-  v_departed := likes.take_departures(activity.content_type, activity.content_id, slots[1]);
-  -- The slots are locked, and this snapshot is younger: what they add up to is complete, but for slots made since, which stay dirty.
-  select greatest(0, coalesce(sum(c.likes), 0)) into v_total from likes.counters c
-  where c.content_type = activity.content_type and c.content_id = activity.content_id;
-  if not v_is_available or v_total = activity.announced_total then
-    -- No event, but the answers to likes in between told other totals: by a version above theirs, heartbeats correct them.
-    update likes.activity a set announced_total = v_total, announced_version = nextval('likes.versions')
-    where a.content_type = activity.content_type and a.content_id = activity.content_id and (v_total <> a.announced_total or exists (
-      select from likes.changes c
-      where c.content_type = a.content_type and c.content_id = a.content_id and c.version > a.announced_version));
-  end if;
-  v_changed := likes.take_changes(activity.content_type, activity.content_id, settings);
-  if v_total <> activity.announced_total and v_is_available then
-    v_result.messages := likes.announce_batch(activity, v_author_id, v_changed, v_total, v_viewers, settings, moment);
-    v_result.events := 1;
-  end if;
-  v_notices := likes.notify_author(v_author_id, activity.content_type, activity.content_id, v_changed, v_departed, v_total, settings, moment);
-  perform likes.tell_author(v_author_id, v_notices);
-  v_result.likes := cardinality(v_changed);
-  v_result.lag_ms := coalesce(likes.ms_until(moment, (select min(c.changed_at) from unnest(v_changed) c)), 0);
-  v_result.notifications := cardinality(v_notices);
-  v_result.messages := v_result.messages + 2 * v_result.notifications;
-  v_is_left := not likes.copy_count(activity.content_type, activity.content_id, v_total) or exists (
-    select from likes.changes c where c.content_type = activity.content_type and c.content_id = activity.content_id);
-  v_is_busy := v_is_left or v_result.events > 0;
-  if not v_is_left then
-    perform likes.clean_slots(activity.content_type, activity.content_id, slots, fold => not v_is_busy);
-  end if;
-  -- A busy window is followed by another, so that the next likes are gathered too.
-  v_result.wake_after_ms := case when v_is_busy then likes.ms_until(moment + v_window, moment) end;
-  update likes.activity a set
-    window_ends_at = case when v_result.events > 0 then moment + v_window else a.window_ends_at end,
-    settle_due_at = case when v_is_busy then moment + v_window end,
-    unsettled_since = case when v_is_left then coalesce(a.unsettled_since, moment) end,
-    failures = 0, last_error = null, retry_at = '-infinity'
-  where a.content_type = activity.content_type and a.content_id = activity.content_id;
-  return v_result;
+  return array(
+    select row(e.topic, 'post:likes_batched', jsonb_build_object(
+      'contentId', s.content_id, 'contentType', s.content_type, 'authorId', s.author_id,
+      'finalLikeState', s.total >= (s.activity).announced_total, 'totalLikes', s.total,
+      'likerIds', coalesce(to_jsonb(e.likers), '[]'), 'likerCount', s.liker_count, 'version', s.version, 'viewers', s.viewers,
+      'timestamp', v_timestamp))::likes.event
+    from unnest(settling) s
+    cross join lateral (
+      select format('content:%s:%s', s.content_type, s.content_id) as topic, s.public_likers as likers
+      union all
+      select 'user:' || s.author_id, s.likers where s.is_foreign) e
+    where s.is_event);
 end;
 $$;
+comment on function likes.batch_events is 'What windows added up to, for the viewers and for the author.';
 
-create function likes.clean_slots(content_type text, content_id uuid, slots integer[], fold boolean) returns void
+create function likes.clean_slots(settling likes.settling[], is_left boolean[]) returns void
 language plpgsql volatile set search_path = '' as $$
 begin
-  if fold and cardinality(slots) > 1 then
+  update likes.counters c set dirty = false from unnest(settling) s
+  where not is_left[s.place] and c.content_type = s.content_type and c.content_id = s.content_id and c.slot = any (s.slots) and c.dirty;
+  -- A content gone quiet gets by with one.
+  if exists (select from unnest(settling) s where not is_left[s.place] and not s.is_event and cardinality(s.slots) > 1) then
     with folded as (
-      delete from likes.counters c
-      where c.content_type = clean_slots.content_type and c.content_id = clean_slots.content_id and c.slot = any (slots[2:])
-      returning c.likes)
-    update likes.counters c set likes = c.likes + (select sum(f.likes) from folded f), dirty = false
-    where c.content_type = clean_slots.content_type and c.content_id = clean_slots.content_id and c.slot = slots[1];
-  else
-    update likes.counters c set dirty = false
-    where c.content_type = clean_slots.content_type and c.content_id = clean_slots.content_id and c.slot = any (slots) and c.dirty;
+      delete from likes.counters c using unnest(settling) s
+      where not is_left[s.place] and not s.is_event
+        and c.content_type = s.content_type and c.content_id = s.content_id and c.slot = any (s.slots[2:])
+      returning s.content_type, s.content_id, s.slots[1] as slot, c.likes)
+    update likes.counters c set likes = c.likes + f.likes
+    from (select f.content_type, f.content_id, f.slot, sum(f.likes) as likes from folded f group by 1, 2, 3) f
+    where c.content_type = f.content_type and c.content_id = f.content_id and c.slot = f.slot;
   end if;
 end;
 $$;
-comment on function likes.clean_slots is 'Marks the slots that a settling locked as settled; a content gone quiet gets by with one.';
+comment on function likes.clean_slots is 'Marks the slots that a settling locked as settled, unless something is left to settle.';
+
+-- The caller holds the slots and the activity of each content.
+create function likes.settle_batch(
+  contents likes.settling[], settings likes.settings, likes_rate double precision, moment timestamptz
+) returns likes.settlement[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_settling likes.settling[] := likes.sum_up(contents, likes.take_departures(contents), settings, moment);
+  v_news likes.author_event[];
+  v_is_left boolean[];
+  v_results likes.settlement[];
+begin
+  perform likes.delete_changes(v_settling);
+  v_news := likes.notify_authors(v_settling, settings, moment);
+  perform likes.must_send(likes.batch_events(v_settling, moment) || array(select n.event from unnest(v_news) n));
+  v_is_left := array(
+    select not likes.copy_count(s.content_type, s.content_id, s.total) or exists (
+      select from likes.changes c where c.content_type = s.content_type and c.content_id = s.content_id)
+    from unnest(v_settling) s order by s.place);
+  perform likes.clean_slots(v_settling, v_is_left);
+  with settled as (
+    update likes.activity a set
+      announced_total = s.total, announced_version = coalesce(s.version, a.announced_version),
+      event_version = case when s.is_event then s.version else a.event_version end,
+      announced_at = case when s.is_event then moment else a.announced_at end,
+      events = a.events + s.is_event::integer,
+      coalesced = a.coalesced + case when s.is_event then greatest(0, cardinality(s.taken) - 1) else 0 end,
+      window_ends_at = case when s.is_event then moment + w.length else a.window_ends_at end,
+      -- A busy window is followed by another, so that the next likes are gathered too.
+      settle_due_at = case when w.is_busy then moment + w.length end,
+      unsettled_since = case when v_is_left[s.place] then coalesce(a.unsettled_since, moment) end,
+      failures = 0, last_error = null, retry_at = '-infinity'
+    from unnest(v_settling) s
+    cross join lateral (
+      select likes.window_of(s.viewers, settings, likes_rate) as length, s.is_event or v_is_left[s.place] as is_busy offset 0) w
+    where a.content_type = s.content_type and a.content_id = s.content_id
+    returning s.place, s.content_type, s.content_id, case when w.is_busy then likes.ms_until(moment + w.length, moment) end as wake_after_ms,
+      cardinality(s.taken) as likes, s.is_event::integer as events,
+      case when s.is_event then 1 + s.viewers + case when s.is_foreign then 2 else 0 end else 0 end as messages,
+      coalesce(likes.ms_until(moment, s.since), 0) as lag_ms)
+  select array_agg(row(
+      s.content_type, s.content_id, 'settled', s.wake_after_ms, s.likes, s.events, coalesce(n.notifications, 0),
+      s.messages + 2 * coalesce(n.notifications, 0), s.lag_ms, null)::likes.settlement order by s.place)
+  into v_results
+  from settled s left join (select n.place, count(*) as notifications from unnest(v_news) n group by n.place) n on n.place = s.place;
+  return v_results;
+end;
+$$;
+comment on function likes.settle_batch is 'Settles contents together; an error of one undoes all.';
 
 create function likes.note_failure(activity likes.activity, error text, moment timestamptz) returns likes.settlement
 language sql volatile set search_path = '' as $$
@@ -277,13 +220,11 @@ language sql volatile set search_path = '' as $$
 $$;
 comment on function likes.note_failure is 'Backs off from a content that could not be settled: 1 s, 2 s, 4 s … 5 min.';
 
-create type likes.locked_content as (activity likes.activity, slots integer[]);
-
-create function likes.lock_contents(items jsonb) returns likes.locked_content[]
+create function likes.lock_contents(items jsonb, settings likes.settings) returns likes.settling[]
 language plpgsql volatile set search_path = '' as $$
 declare
   v_slots likes.counters[];
-  v_activities likes.activity[];
+  v_locked likes.settling[];
 begin
   -- In order, so that two settlers never wait for each other crosswise.
   select array_agg(s) into v_slots from (
@@ -291,22 +232,27 @@ begin
     join jsonb_to_recordset(items) i (content_type text, content_id uuid) on i.content_type = c.content_type and i.content_id = c.content_id
     order by c.content_type, c.content_id, c.slot for update of c) s;
   insert into likes.activity (content_type, content_id)
-  select distinct s.content_type, s.content_id from unnest(v_slots) s order by 1, 2
+  select distinct s.content_type, s.content_id from unnest(v_slots) s
+  where not exists (select from likes.activity a where a.content_type = s.content_type and a.content_id = s.content_id) order by 1, 2
   on conflict on constraint activity_pkey do nothing;
-  select array_agg(b) into v_activities from (
-    select a.* from likes.activity a
-    join (select distinct s.content_type, s.content_id from unnest(v_slots) s) s
-      on s.content_type = a.content_type and s.content_id = a.content_id
-    order by a.content_type, a.content_id for update of a) b;
-  return (
-    select array_agg(row(a, (
-        select array_agg(s.slot order by s.slot) from unnest(v_slots) s
-        where s.content_type = a.content_type and s.content_id = a.content_id))::likes.locked_content
-      order by a.content_type, a.content_id)
-    from unnest(v_activities) a);
+  select array_agg(row(
+      null, (b.activity).content_type, (b.activity).content_id, b.activity, b.slots, h.author_id, h.is_available,
+      likes.viewers_of((b.activity).content_type, (b.activity).content_id, settings),
+      null, null, null, null, null, null, null, null, null, null, null, null, null, null)::likes.settling
+    order by (b.activity).content_type, (b.activity).content_id)
+  into v_locked
+  from (
+    select a as activity, s.slots from (
+      select s.content_type, s.content_id, array_agg(s.slot order by s.slot) as slots from unnest(v_slots) s group by 1, 2) s
+    join likes.activity a on a.content_type = s.content_type and a.content_id = s.content_id
+    order by a.content_type, a.content_id for update of a) b
+  left join lateral (
+    select c.author_id, coalesce(c.is_available, false) as is_available from likes.likeable c
+    where c.content_type = (b.activity).content_type and c.content_id = (b.activity).content_id limit 1) h on true;
+  return coalesce(v_locked, '{}');
 end;
 $$;
-comment on function likes.lock_contents is 'Locks the slots, then the activity, of several contents in the one lock order.';
+comment on function likes.lock_contents is 'Locks the slots, then the activity, of several contents in the one lock order. is_available null: the host has it no more.';
 
 create function likes.is_overdue(activity likes.activity, settings likes.settings, moment timestamptz) returns boolean
 language plpgsql immutable set search_path = '' as $$
@@ -334,6 +280,85 @@ end;
 $$;
 comment on function likes.not_yet is 'The answer for a content that is not to be settled now: it comes early, or it failed and waits for its time. Outcome null: go on.';
 
+create function likes.settle_alone(
+  content likes.settling, tokens double precision, settings likes.settings, likes_rate double precision, moment timestamptz
+) returns likes.settlement
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_wake_after_ms integer;
+begin
+  if tokens <= 0 then
+    v_wake_after_ms := ceil((1 - tokens) / likes.budget_refill(settings) * 1000);
+    update likes.activity a set settle_due_at = moment + make_interval(secs => v_wake_after_ms / 1000.0)
+    where a.content_type = content.content_type and a.content_id = content.content_id;
+    return row(content.content_type, content.content_id, 'waiting', v_wake_after_ms, 0, 0, 0, 0, 0, null)::likes.settlement;
+  elsif content.is_available is null then
+    return likes.forget_content(content.content_type, content.content_id, content.slots, moment);
+  end if;
+  return (likes.settle_batch(array[content], settings, likes_rate, moment))[1];
+exception
+  when lock_not_available then
+    raise; -- A heartbeat has no time to wait: no failure of the content.
+  when others then
+    -- It fails alone: what it did is undone, the rest goes on.
+    return likes.note_failure(content.activity, sqlstate || ' ' || sqlerrm, moment);
+end;
+$$;
+
+create function likes.settle_locked(
+  locked likes.settling[], tokens double precision, settings likes.settings, likes_rate double precision, moment timestamptz
+) returns likes.settlement[]
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_results likes.settlement[] := '{}';
+  v_result likes.settlement;
+  v_one likes.settling;
+  v_due likes.settling[] := '{}';
+  v_settled likes.settlement[];
+  v_is_gone boolean := false;
+  v_expected double precision := 0;
+  v_spent double precision := 0;
+begin
+  foreach v_one in array locked loop
+    -- Asked again, now that it is locked: whoever had it before may have settled it just now.
+    v_result := likes.not_yet(v_one.activity, settings, moment);
+    if v_result.outcome is null then
+      v_one.place := cardinality(v_due) + 1;
+      v_due := v_due || v_one;
+      v_is_gone := v_is_gone or v_one.is_available is null;
+      -- An event to viewers and author, and a notification.
+      v_expected := v_expected + 1 + v_one.viewers + 4;
+    else
+      v_results := v_results || v_result;
+    end if;
+  end loop;
+  if cardinality(v_due) > 1 and not v_is_gone and v_expected < tokens then
+    begin
+      v_settled := likes.settle_batch(v_due, settings, likes_rate, moment);
+      select sum(s.messages) into v_spent from unnest(v_settled) s;
+      if v_spent > tokens then
+        raise exception using message = 'over_budget'; -- so many notifications were not expected
+      end if;
+      return v_results || v_settled;
+    exception
+      when lock_not_available then
+        raise; -- A heartbeat has no time to wait.
+      when others then
+        v_spent := 0; -- What it did is undone.
+    end;
+  end if;
+  -- Each alone: one that fails does not hurt the others, and the tokens are looked at before each.
+  foreach v_one in array v_due loop
+    v_one.place := 1;
+    v_result := likes.settle_alone(v_one, tokens - v_spent, settings, likes_rate, moment);
+    v_spent := v_spent + v_result.messages;
+    v_results := v_results || v_result;
+  end loop;
+  return v_results;
+end;
+$$;
+comment on function likes.settle_locked is 'Settles what is due: together when the tokens are ample, each alone otherwise or when that fails.';
+
 create function likes.settle(items jsonb) returns likes.settlement[]
 language plpgsql volatile set search_path = ''
 -- As in toggle_like: lookups by key, plans kept.
@@ -342,12 +367,13 @@ declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
   v_results likes.settlement[];
-  v_result likes.settlement;
   v_due jsonb;
-  v_locked likes.locked_content;
+  v_locked likes.settling[];
+  v_settled likes.settlement[];
   v_budget likes.budget;
   v_tokens double precision;
   v_rate double precision;
+  v_sum record;
 begin
   select s.* into v_settings from likes.settings s;
   select
@@ -363,47 +389,27 @@ begin
     return v_results;
   end if;
 
-  declare
-    v_contents likes.locked_content[] := likes.lock_contents(v_due);
-    v_sum likes.settlement := row(null, null, null, null, 0, 0, 0, 0, 0, null);
-  begin
-    -- Nobody liked it, or another settling has forgotten it just now.
-    v_results := v_results || array(
-      select row(i.content_type, i.content_id, 'settled', null, 0, 0, 0, 0, 0, null)::likes.settlement
-      from jsonb_to_recordset(v_due) i (content_type text, content_id uuid)
-      where (i.content_type, i.content_id) not in (select (c.activity).content_type, (c.activity).content_id from unnest(v_contents) c));
-    select b.* into v_budget from likes.budget b for update;
-    v_now := likes.clock();
-    v_tokens := likes.budget_tokens(v_budget, v_settings, v_now);
-    v_rate := likes.current_rate(v_budget, v_now);
-    foreach v_locked in array coalesce(v_contents, '{}') loop
-      begin
-        -- Asked again, now that it is locked: whoever had it before may have settled it just now.
-        v_result := likes.not_yet(v_locked.activity, v_settings, v_now);
-        if v_result.outcome is null then
-          v_result := likes.settle_content(v_locked.activity, v_locked.slots, v_tokens - v_sum.messages, v_settings, v_rate, v_now);
-        end if;
-      exception
-        when lock_not_available then
-          raise; -- A heartbeat has no time to wait: no failure of the content.
-        when others then
-        -- It fails alone: what it did is undone, the rest goes on.
-        v_result := likes.note_failure(v_locked.activity, sqlstate || ' ' || sqlerrm, v_now);
-      end;
-      v_results := v_results || v_result;
-      v_sum.likes := v_sum.likes + v_result.likes;
-      v_sum.events := v_sum.events + v_result.events;
-      v_sum.notifications := v_sum.notifications + v_result.notifications;
-      v_sum.messages := v_sum.messages + v_result.messages;
-      v_sum.lag_ms := greatest(v_sum.lag_ms, v_result.lag_ms);
-    end loop;
-    update likes.budget b set
-      tokens = v_tokens - v_sum.messages, refilled_at = v_now, likes_rate = v_rate + v_sum.likes / 10.0, rated_at = v_now;
-    if v_sum.likes + v_sum.messages > 0 then
-      perform likes.note_usage(v_now, v_sum.messages, v_sum.likes, v_sum.events, v_sum.notifications, v_sum.lag_ms);
-    end if;
-  end;
-  return v_results;
+  v_locked := likes.lock_contents(v_due, v_settings);
+  -- Nobody liked it, or another settling has forgotten it just now.
+  v_results := v_results || array(
+    select row(i.content_type, i.content_id, 'settled', null, 0, 0, 0, 0, 0, null)::likes.settlement
+    from jsonb_to_recordset(v_due) i (content_type text, content_id uuid)
+    where (i.content_type, i.content_id) not in (select l.content_type, l.content_id from unnest(v_locked) l));
+  select b.* into v_budget from likes.budget b for update;
+  v_now := likes.clock();
+  v_tokens := likes.budget_tokens(v_budget, v_settings, v_now);
+  v_rate := likes.current_rate(v_budget, v_now);
+  v_settled := likes.settle_locked(v_locked, v_tokens, v_settings, v_rate, v_now);
+  select coalesce(sum(s.messages), 0)::integer as messages, coalesce(sum(s.likes), 0)::integer as likes,
+    coalesce(sum(s.events), 0)::integer as events, coalesce(sum(s.notifications), 0)::integer as notifications,
+    coalesce(max(s.lag_ms), 0) as lag_ms
+  into v_sum from unnest(v_settled) s;
+  update likes.budget b set
+    tokens = v_tokens - v_sum.messages, refilled_at = v_now, likes_rate = v_rate + v_sum.likes / 10.0, rated_at = v_now;
+  if v_sum.likes + v_sum.messages > 0 then
+    perform likes.note_usage(v_now, v_sum.messages, v_sum.likes, v_sum.events, v_sum.notifications, v_sum.lag_ms);
+  end if;
+  return v_results || v_settled;
 end;
 $$;
 comment on function likes.settle is 'Settles contents that are due; see public.settle_likes.';
@@ -419,140 +425,7 @@ $$;
 comment on function public.settle_likes is
   'Announces, notifies and copies what the likes of these contents (100 at most) add up to. outcome: settled, waiting (wake again after wake_after_ms) or failed.';
 
-create function public.unsettled_likes(max integer default 100) returns jsonb
-language plpgsql stable security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
-declare
-  v_settings likes.settings;
-  v_now timestamptz := likes.clock();
-  v_max integer := likes.check_page(unsettled_likes.max, most => 1000);
-begin
-  select s.* into v_settings from likes.settings s;
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object('content_type', u.content_type, 'content_id', u.content_id)
-      order by u.content_type, u.content_id), '[]')
-    from (
-      select d.content_type, d.content_id
-      from (
-        select c.content_type, c.content_id from likes.counters c where c.dirty
-        union select e.content_type, e.content_id from likes.departures e) d
-      left join likes.activity a on a.content_type = d.content_type and a.content_id = d.content_id
-      where a.content_id is null
-        or (a.retry_at <= v_now and (a.settle_due_at is null or likes.is_overdue(a, v_settings, v_now)))
-      order by coalesce(a.unsettled_since, '-infinity') limit v_max) u);
-end;
-$$;
-comment on function public.unsettled_likes is 'What no wake-up announced, or whose wake-up is long overdue: the sweep settles it.';
-
-create function public.reconcile_like_counts(max integer default 100) returns jsonb
-language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
-declare
-  v_checked jsonb;
-  v_item record;
-  v_drift bigint;
-  v_repaired integer := 0;
-  v_sum bigint := 0;
-begin
-  select coalesce(jsonb_agg(jsonb_build_object('content_type', a.content_type, 'content_id', a.content_id)), '[]') into v_checked
-  from (select a.* from likes.activity a order by a.reconciled_at limit likes.check_page(reconcile_like_counts.max)) a;
-  -- Compared without a lock. What differs is locked in the one order and compared again.
-  for v_item in
-    select i.content_type, i.content_id from jsonb_to_recordset(v_checked) i (content_type text, content_id uuid)
-    where likes.drift_of(i.content_type, i.content_id) <> 0 order by i.content_type, i.content_id
-  loop
-    perform from likes.counters c where c.content_type = v_item.content_type and c.content_id = v_item.content_id
-    order by c.slot for update;
-    v_drift := likes.drift_of(v_item.content_type, v_item.content_id);
-    if v_drift <> 0 then
-      perform likes.add_to_counter(v_item.content_type, v_item.content_id, v_drift::integer, (select s.max_slots from likes.settings s));
-      v_repaired := v_repaired + 1;
-      v_sum := v_sum + abs(v_drift);
-    end if;
-  end loop;
-  -- Skip locked: a busy one is checked again, sooner than the rest.
-  update likes.activity a set reconciled_at = likes.clock()
-  where (a.content_type, a.content_id) in (
-    select b.content_type, b.content_id from likes.activity b
-    join jsonb_to_recordset(v_checked) i (content_type text, content_id uuid) on i.content_type = b.content_type and i.content_id = b.content_id
-    for update of b skip locked);
-  if v_sum > 0 then
-    perform likes.note_usage(likes.clock(), drift => v_sum);
-  end if;
-  return jsonb_build_object('checked', jsonb_array_length(v_checked), 'repaired', v_repaired, 'drift', v_sum);
-end;
-$$;
-comment on function public.reconcile_like_counts is 'Compares counters with the likes themselves, longest unchecked first, and repairs and reports what differs.';
-
-create function likes.drift_of(content_type text, content_id uuid) returns bigint
-language plpgsql stable set search_path = '' as $$
-begin
-  -- One snapshot: a like commits its row and its slot together, so this is exact while likes go on.
-  return (
-    select (select count(*) from likes.content_likes l
-        where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
-      + (select count(*) from likes.departures d
-        where d.content_type = drift_of.content_type and d.content_id = drift_of.content_id and d.liked)
-      - coalesce((select sum(c.likes) from likes.counters c
-        where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
-end;
-$$;
-
-create function public.prune_likes() returns jsonb
-language plpgsql volatile security definer set search_path = '' as $$ -- definer: API roles have no access to the engine's tables
-declare
-  v_settings likes.settings;
-  v_now timestamptz := likes.clock();
-  v_likes integer;
-  v_viewers integer;
-  v_rate_limits integer;
-  v_usage integer;
-  v_notifications integer;
-  v_orphans integer;
-begin
-  select s.* into v_settings from likes.settings s;
-  -- Skip locked throughout: what is in use is no rubbish, and housekeeping that waits would hold what others wait for.
-  delete from likes.content_likes l
-  where (l.content_type, l.content_id, l.user_id) in (
-    select u.content_type, u.content_id, u.user_id from likes.content_likes u
-    where not u.liked and u.notification_id is null and u.changed_at < v_now - v_settings.keep_unliked
-    order by u.changed_at limit 10000 for update skip locked);
-  get diagnostics v_likes = row_count;
-  delete from likes.viewers v
-  where v.viewer_id in (
-    select o.viewer_id from likes.viewers o
-    where o.seen_at < v_now - 2 * make_interval(secs => v_settings.viewer_timeout_ms / 1000.0) for update skip locked);
-  get diagnostics v_viewers = row_count;
-  delete from likes.rate_limits r
-  where r.user_id in (
-    select o.user_id from likes.rate_limits o where o.allowed_at < v_now - interval '1 hour' for update skip locked);
-  get diagnostics v_rate_limits = row_count;
-  delete from likes.usage u where u.used_at < v_now - interval '1 day';
-  get diagnostics v_usage = row_count;
-  delete from likes.notifications n
-  where n.id in (
-    select o.id from likes.notifications o
-    where o.read_at < v_now - v_settings.keep_notifications order by o.content_type, o.content_id, o.id limit 10000 for update skip locked);
-  get diagnostics v_notifications = row_count;
-  delete from likes.notifications n
-  where n.id in (
-    select o.id from likes.notifications o
-    where not exists (select from auth.users u where u.id = o.user_id) limit 10000 for update skip locked);
-  get diagnostics v_orphans = row_count;
-  delete from likes.last_seen s
-  where s.user_id in (
-    select o.user_id from likes.last_seen o where not exists (select from auth.users u where u.id = o.user_id) for update skip locked);
-  return jsonb_build_object(
-    'likes', v_likes, 'viewers', v_viewers, 'rate_limits', v_rate_limits, 'usage', v_usage, 'notifications', v_notifications + v_orphans);
-end;
-$$;
-comment on function public.prune_likes is 'Deletes what nothing needs any more: likes long taken back, silent viewers, old notifications.';
-
 revoke execute on function public.settle_likes(jsonb) from public, anon, authenticated, service_role;
-revoke execute on function public.unsettled_likes(integer) from public, anon, authenticated, service_role;
-revoke execute on function public.reconcile_like_counts(integer) from public, anon, authenticated, service_role;
-revoke execute on function public.prune_likes() from public, anon, authenticated, service_role;
 grant execute on function public.settle_likes(jsonb) to service_role;
-grant execute on function public.unsettled_likes(integer) to service_role;
-grant execute on function public.reconcile_like_counts(integer) to service_role;
-grant execute on function public.prune_likes() to service_role;
 
 revoke execute on all functions in schema likes from public;

@@ -56,10 +56,11 @@ $$ select jsonb_agg(jsonb_build_object('content_type', 'post', 'content_id', tes
 create or replace function tests.settle(variadic names text[]) returns jsonb language sql as
 $$ select tests.call('service', format('public.settle_likes(%L)', tests.items(variadic names))) $$;
 create or replace function tests.topic(name text) returns text language sql as $$ select 'content:post:' || tests.id(name) $$;
+-- In the order of sending: realtime.send makes each in a subtransaction of its own. (Places in the table are used again.)
 create or replace function tests.events(topic text) returns table (event text, payload jsonb) language sql as
-$$ select m.event, m.payload from realtime.messages m where m.topic = events.topic order by m.ctid $$;
+$$ select m.event, m.payload from realtime.messages m where m.topic = events.topic order by m.xmin::text::bigint $$;
 create or replace function tests.last_event(topic text) returns jsonb language sql as
-$$ select m.payload || jsonb_build_object('event', m.event) from realtime.messages m where m.topic = last_event.topic order by m.ctid desc limit 1 $$;
+$$ select m.payload || jsonb_build_object('event', m.event) from realtime.messages m where m.topic = last_event.topic order by m.xmin::text::bigint desc limit 1 $$;
 
 select has_schema('tests', 'the helpers are there');
 select * from finish();

@@ -1,6 +1,6 @@
 -- Settling: windows, batches, the budget, counts of the host, and what disturbs it.
 begin;
-select plan(41);
+select plan(49);
 
 create temporary table clock (now timestamptz not null);
 insert into clock values ('2026-05-01 12:00:00Z');
@@ -105,6 +105,49 @@ select ok(pg_temp.is_unsettled(5), 'it stays unsettled');
 drop trigger test_failure on public.posts;
 select pg_temp.later(2);
 select is(pg_temp.settle(5) ->> 'outcome', 'settled', 'and is settled when the trouble is over');
+
+-- A batch
+create function pg_temp.settle_all(variadic numbers integer[]) returns text[] language sql as $$
+  select array_agg(s ->> 'outcome' order by n)
+  from jsonb_array_elements(public.settle_likes((
+    select jsonb_agg(jsonb_build_object('content_type', 'post', 'content_id', md5('post ' || n)::uuid)) from unnest(numbers) n))) s
+  join unnest(numbers) n on md5('post ' || n) = replace(s ->> 'content_id', '-', '')
+$$;
+create function pg_temp.told(n integer) returns bigint language sql as $$
+  select count(*) from realtime.messages m
+  where m.topic = 'user:' || md5('person 1')::uuid and m.payload #>> '{data,contentId}' = md5('post ' || n)::uuid::text
+$$;
+select pg_temp.later(60);
+select pg_temp.tap(who, n) from unnest(array[7, 8, 9]) n cross join unnest(array[2, 3]) who;
+delete from public.posts where id = md5('post 9')::uuid;
+create trigger test_failure before update of likes_count on public.posts for each row when (old.id = md5('post 8')::uuid) execute function realtime_test_failure();
+select pg_temp.later(2);
+select is(pg_temp.settle_all(7, 8, 9), '{settled,failed,settled}', 'one of a batch that fails does not hurt the others');
+select is(array(select pg_temp.told(n) from unnest(array[7, 8, 9]) n), '{1,0,0}', 'nor are these told twice, and of what is deleted nothing is told');
+select is((select count(*) from likes.content_likes l where l.content_id = md5('post 9')::uuid), 0::bigint, 'it is forgotten');
+drop trigger test_failure on public.posts;
+select pg_temp.later(5);
+select is(pg_temp.settle_all(7, 8), '{settled,settled}', 'in the end all are settled');
+select is(array(select pg_temp.told(n) from unnest(array[7, 8]) n), '{1,1}', 'and told once');
+-- Three read notifications of each of three posts, and every like of these is taken back.
+do $$
+begin
+  for v_who in 10..12 loop
+    perform pg_temp.tap(v_who, n) from unnest(array[4, 5, 6]) n;
+    perform pg_temp.later(2);
+    perform pg_temp.settle_all(4, 5, 6);
+    update likes.notifications set is_open = false, read_at = likes.clock() where is_open;
+  end loop;
+  perform pg_temp.later(60);
+  perform pg_temp.settle_all(4, 5, 6);
+  perform pg_temp.tap(v_who, n, false) from unnest(array[4, 5, 6]) n cross join generate_series(10, 12) v_who;
+  perform pg_temp.later(2);
+end $$;
+update likes.budget set tokens = 16, refilled_at = likes.clock();
+select is(pg_temp.settle_all(4, 5, 6), '{settled,settled,waiting}', 'a batch that costs more than it seemed is settled one by one, while there are tokens');
+select is((select b.tokens from likes.budget b), -2::double precision, 'for what it costs');
+select pg_temp.later(5);
+select is(pg_temp.settle_all(4, 5, 6), '{settled,settled,settled}', 'and the rest when there are more');
 
 -- Drift
 update likes.counters c set likes = c.likes + 7 where c.content_id = md5('post 1')::uuid;

@@ -32,9 +32,9 @@ def test_a_wake_up_that_comes_during_the_sweep_waits_and_sends_nothing(world: Wo
     world.db.like(world.user(), content)
     world.db.like(world.user(), content)
     world.pass_time(seconds=5)
-    world.add_pause("announce_batch", after=True)
+    world.add_pause("must_send", after=True)
     sweeper, settler = world.session(), world.session()
-    with world.paused(sweeper, "announce_batch", sweeper.sweep):
+    with world.paused(sweeper, "must_send", sweeper.sweep):
         woken = settler.background(settler.settle, content)
         world.waits_for_lock(settler)
     assert (woken.result()[0]["outcome"], woken.result()[0]["events"]) == ("waiting", 0)
