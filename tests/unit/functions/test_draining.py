@@ -66,7 +66,7 @@ def test_doubled_messages_settle_a_content_once(world: World) -> None:
     assert world.queue.entries == {}
 
 
-def test_many_contents_go_to_the_database_by_fifties(world: World) -> None:
+def test_many_contents_go_to_the_database_by_hundreds(world: World) -> None:
     posts = [world.likes.add_content() for _ in range(137)]
     for post in posts:
         world.like(post)
@@ -74,7 +74,7 @@ def test_many_contents_go_to_the_database_by_fifties(world: World) -> None:
     world.run(20)
 
     assert world.settled(*posts)
-    assert max(world.settler.batches) == 50
+    assert max(world.settler.batches) == 100
     assert world.queue.entries == {}
 
 
