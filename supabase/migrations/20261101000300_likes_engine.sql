@@ -434,16 +434,18 @@ begin
   end if;
   perform likes.take_permit(toggle_like.user_id, v_settings);
 
-  select c.author_id, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
-    b.is_blocked, likes.is_visible(c, toggle_like.user_id, b.is_blocked) as is_visible
+  select c.author_id, c.is_public, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
+    b.user_id is not null as is_blocked
   into v_content
   from likes.likeable c
   left join likes.profiles a on a.user_id = c.author_id
   left join likes.profiles p on p.user_id = toggle_like.user_id
-  cross join lateral (
-    select exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = toggle_like.user_id) as is_blocked offset 0) b
+  left join likes.blocks b on b.author_id = c.author_id and b.user_id = toggle_like.user_id
   where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id and c.is_available;
-  if not found or not (v_content.is_visible or v_content.is_blocked) then
+  -- As likes.is_visible, but that the blocked are answered below.
+  if not found or (v_content.is_public or v_content.is_blocked or v_content.author_id = toggle_like.user_id
+    or likes.can_view(toggle_like.user_id, toggle_like.content_type, toggle_like.content_id)) is not true
+  then
     perform likes.refuse(404, 'content_not_found', 'It does not exist, is not ready, or is not visible to this user.');
   elsif v_content.liker_id is null then
     perform likes.refuse(404, 'user_not_found', 'The user has no profile: it was deleted, or never made.');
