@@ -251,14 +251,21 @@ comment on function likes.send_events is 'The one caller of realtime.send: sends
 create function likes.add_to_counter(content_type text, content_id uuid, delta integer, max_slots integer) returns text
 language plpgsql volatile set search_path = '' as $$
 declare
+  v_own integer := pg_backend_pid() % max_slots;
   v_slot tid;
   v_was_dirty boolean;
   v_free integer;
 begin
-  -- The first slot that nobody holds; a held one belongs to another user's like or to a settling, and nobody waits for those.
+  -- A slot that nobody holds; a held one belongs to another user's like or to a settling, and nobody waits for those.
+  -- Each session begins at a number of its own: from the same end, every one would try all that the others hold.
   select c.ctid, c.dirty into v_slot, v_was_dirty from likes.counters c
-  where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id
-  order by c.slot limit 1 for update skip locked;
+  where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot <= v_own
+  order by c.slot desc limit 1 for update skip locked;
+  if not found then
+    select c.ctid, c.dirty into v_slot, v_was_dirty from likes.counters c
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot > v_own
+    order by c.slot limit 1 for update skip locked;
+  end if;
   if found then
     update likes.counters c set likes = c.likes + delta, dirty = true where c.ctid = v_slot;
     return case when v_was_dirty then 'was_dirty' else 'was_clean' end;
