@@ -270,14 +270,21 @@ begin
     update likes.counters c set likes = c.likes + delta, dirty = true where c.ctid = v_slot;
     return case when v_was_dirty then 'was_dirty' else 'was_clean' end;
   end if;
-  -- Any free number, so that two first likes at once do not meet in one new row. None free: the limit; then, only then, wait.
-  select s into v_free from generate_series(0, max_slots - 1) s
-  where not exists (
+  -- A new one, of a number of its own, so that two first likes at once do not meet in one row; else any free number.
+  -- None free: the limit; then, only then, wait.
+  if exists (
     select from likes.counters c
-    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = s)
-  order by random() limit 1;
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = v_own)
+  then
+    select s into v_free from generate_series(0, max_slots - 1) s
+    where not exists (
+      select from likes.counters c
+      where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = s)
+    order by random() limit 1;
+    v_own := coalesce(v_free, floor(random() * max_slots)::integer);
+  end if;
   insert into likes.counters as c (content_type, content_id, slot, likes)
-  values (add_to_counter.content_type, add_to_counter.content_id, coalesce(v_free, floor(random() * max_slots)::integer), delta)
+  values (add_to_counter.content_type, add_to_counter.content_id, v_own, delta)
   on conflict on constraint counters_pkey do update set likes = c.likes + excluded.likes, dirty = true;
   return 'was_new';
 end;
