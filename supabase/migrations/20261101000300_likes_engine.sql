@@ -423,7 +423,7 @@ set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
-  v_now_ms bigint := likes.to_ms(v_now);
+  v_now_ms bigint := floor(extract(epoch from v_now) * 1000)::bigint; -- as likes.to_ms
   v_every interval;
   v_content record;
   v_like likes.content_likes;
@@ -530,7 +530,8 @@ begin
   return jsonb_build_object(
     'liked', v_like.liked, 'total_likes', v_total, 'changed', v_changed, 'version', v_version,
     'intent', v_like.intent, 'viewers', v_viewers, 'wake_after_ms', v_wake_after_ms,
-    'author', likes.author(v_content.author_id, v_content.username, v_content.display_name));
+    'author', jsonb_build_object( -- as likes.author
+      'id', v_content.author_id, 'username', v_content.username, 'display_name', v_content.display_name));
 end;
 $$;
 comment on function public.toggle_like is
