@@ -1,5 +1,6 @@
 -- The like engine's own tables, in schema `likes`. No API role reads or writes them: the functions in `public` do.
 -- One lock order everywhere: rate limit, like, slots ascending, activity, budget, notification, host row.
+-- Keys begin with the id of the content: it tells more apart than its type, so each step down an index compares once.
 
 create schema likes;
 comment on schema likes is 'Live likes: exact counts, windows under a message budget, notifications. Not exposed by the API.';
@@ -72,7 +73,7 @@ create table likes.content_likes (
   notification_id uuid,
   notified_at timestamptz,
   changed_at timestamptz not null,
-  constraint content_likes_pkey primary key (content_type, content_id, user_id),
+  constraint content_likes_pkey primary key (content_id, content_type, user_id),
   constraint content_likes_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
 ) with (fillfactor = 45); -- settling writes each like once more, beside itself and larger: no index has a column that it changes
 comment on table likes.content_likes is 'The wish of each user about each content: the truth that counters follow.';
@@ -80,7 +81,7 @@ comment on column likes.content_likes.was_liked is 'State before the last write:
 comment on column likes.content_likes.intent is 'Milliseconds since the epoch of the wish; an older wish changes nothing.';
 comment on column likes.content_likes.notification_id is 'The notification that tells of this like.';
 comment on column likes.content_likes.notified_at is 'When the author was last told that this user likes it.';
-create index content_likes_likers_idx on likes.content_likes (content_type, content_id, changed_at desc, user_id desc) where liked;
+create index content_likes_likers_idx on likes.content_likes (content_id, content_type, changed_at desc, user_id desc) where liked;
 create index content_likes_user_idx on likes.content_likes (user_id, changed_at desc, content_id desc) where liked;
 create index content_likes_unliked_idx on likes.content_likes (changed_at) where not liked;
 
@@ -92,7 +93,7 @@ create table likes.changes (
 );
 comment on table likes.changes is 'Likes and unlikes that are not settled yet. Only added to and deleted from, so that a like never waits for a settling.';
 comment on column likes.changes.version is 'What the answer to the like carried beside its total.';
-create index changes_content_idx on likes.changes (content_type, content_id);
+create index changes_content_idx on likes.changes (content_id, content_type);
 
 create table likes.counters (
   content_type text not null,
@@ -100,7 +101,7 @@ create table likes.counters (
   slot integer not null,
   likes bigint not null default 0,
   dirty boolean not null default true,
-  constraint counters_pkey primary key (content_type, content_id, slot)
+  constraint counters_pkey primary key (content_id, content_type, slot)
 ) with (fillfactor = 50);
 comment on table likes.counters is 'The count of a content is the sum of its slots. A quiet content has one; a hot one as many as writers at once.';
 comment on column likes.counters.dirty is 'Something of this slot is not yet announced, notified or copied to the host.';
@@ -123,7 +124,7 @@ create table likes.activity (
   coalesced bigint not null default 0,
   last_like_at timestamptz,
   reconciled_at timestamptz not null default '-infinity',
-  constraint activity_pkey primary key (content_type, content_id)
+  constraint activity_pkey primary key (content_id, content_type)
 ) with (fillfactor = 70);
 comment on table likes.activity is 'What was announced of a content, its window, and when it is settled.';
 comment on column likes.activity.announced_version is 'Version of announced_total: reads and heartbeats answer with this pair.';
@@ -192,7 +193,7 @@ create unlogged table likes.rooms (
   viewers integer not null default 0,
   counted_at timestamptz not null default '-infinity',
   missed bigint not null default 0,
-  constraint rooms_pkey primary key (content_type, content_id)
+  constraint rooms_pkey primary key (content_id, content_type)
 ) with (fillfactor = 50);
 comment on table likes.rooms is 'Viewers of each content, counted by the heartbeats.';
 comment on column likes.rooms.missed is 'Events that a live client had not got by its next heartbeat.';
@@ -225,7 +226,7 @@ comment on column likes.notifications.liker_ids is 'The newest of the likers it 
 create unique index notifications_open_key on likes.notifications (user_id, content_type, content_id) where is_open;
 create index notifications_user_id_idx on likes.notifications (user_id, created_at desc, id desc);
 create index notifications_unread_idx on likes.notifications (user_id) where read_at is null;
-create index notifications_content_idx on likes.notifications (content_type, content_id);
+create index notifications_content_idx on likes.notifications (content_id, content_type);
 
 create table likes.departures (
   content_type text not null,
@@ -236,7 +237,7 @@ create table likes.departures (
 );
 comment on table likes.departures is
   'What went without a call of the engine: a like with its user, or (user_id null) a whole content. Only added to, so that deleting waits for nobody; settling does the rest.';
-create index departures_content_idx on likes.departures (content_type, content_id);
+create index departures_content_idx on likes.departures (content_id, content_type);
 
 create table likes.texts (
   key text not null,

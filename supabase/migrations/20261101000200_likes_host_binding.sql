@@ -2,11 +2,12 @@
 -- who may see what, who is blocked, and where the host keeps its own count.
 
 create view likes.likeable with (security_invoker = true) as
-  select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available, u.privacy_level = 'public' as is_public
-  from public.posts p join public.users u on u.id = p.user_id
-  union all
-  select 'video'::text, v.id, v.user_id, v.status = 'ready', u.privacy_level = 'public'
-  from public.videos v join public.users u on u.id = v.user_id;
+  select c.content_type, c.content_id, c.author_id, c.is_available, u.privacy_level = 'public' as is_public
+  from (
+    select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available from public.posts p
+    union all
+    select 'video'::text, v.id, v.user_id, v.status = 'ready' from public.videos v) c
+  join public.users u on u.id = c.author_id;
 comment on view likes.likeable is
   'Everything that can be liked, with its author. Unavailable content is as good as unknown; public content is visible to all but those whom the author has blocked.';
 

@@ -214,11 +214,14 @@ create function likes.viewers_of(content_type text, content_id uuid, settings li
 language plpgsql volatile set search_path = '' as $$
 declare
   v_viewers integer;
+  v_counted_at timestamptz;
 begin
-  select least(r.viewers, settings.max_connections) into v_viewers from likes.rooms r
-  where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id
-    and r.counted_at > likes.viewers_seen_since(settings);
-  return coalesce(v_viewers, 0);
+  select r.viewers, r.counted_at into v_viewers, v_counted_at from likes.rooms r
+  where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id;
+  if not found or v_counted_at <= likes.viewers_seen_since(settings) then
+    return 0;
+  end if;
+  return least(v_viewers, settings.max_connections);
 end;
 $$;
 comment on function likes.viewers_of is 'Viewers of a content as the heartbeats counted them, no more than the plan has connections.';
@@ -248,26 +251,40 @@ comment on function likes.send_events is 'The one caller of realtime.send: sends
 create function likes.add_to_counter(content_type text, content_id uuid, delta integer, max_slots integer) returns text
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_slot likes.counters;
+  v_own integer := pg_backend_pid() % max_slots;
+  v_slot tid;
+  v_was_dirty boolean;
   v_free integer;
 begin
-  -- The first slot that nobody holds; a held one belongs to another user's like or to a settling, and nobody waits for those.
-  select c.* into v_slot from likes.counters c
-  where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id
-  order by c.slot limit 1 for update skip locked;
-  if found then
-    update likes.counters c set likes = c.likes + delta, dirty = true
-    where c.content_type = v_slot.content_type and c.content_id = v_slot.content_id and c.slot = v_slot.slot;
-    return case when v_slot.dirty then 'was_dirty' else 'was_clean' end;
+  -- A slot that nobody holds; a held one belongs to another user's like or to a settling, and nobody waits for those.
+  -- Each session begins at a number of its own: from the same end, every one would try all that the others hold.
+  select c.ctid, c.dirty into v_slot, v_was_dirty from likes.counters c
+  where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot <= v_own
+  order by c.slot desc limit 1 for update skip locked;
+  if not found then
+    select c.ctid, c.dirty into v_slot, v_was_dirty from likes.counters c
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot > v_own
+    order by c.slot limit 1 for update skip locked;
   end if;
-  -- Any free number, so that two first likes at once do not meet in one new row. None free: the limit; then, only then, wait.
-  select s into v_free from generate_series(0, max_slots - 1) s
-  where not exists (
+  if found then
+    update likes.counters c set likes = c.likes + delta, dirty = true where c.ctid = v_slot;
+    return case when v_was_dirty then 'was_dirty' else 'was_clean' end;
+  end if;
+  -- A new one, of a number of its own, so that two first likes at once do not meet in one row; else any free number.
+  -- None free: the limit; then, only then, wait.
+  if exists (
     select from likes.counters c
-    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = s)
-  order by random() limit 1;
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = v_own)
+  then
+    select s into v_free from generate_series(0, max_slots - 1) s
+    where not exists (
+      select from likes.counters c
+      where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot = s)
+    order by random() limit 1;
+    v_own := coalesce(v_free, floor(random() * max_slots)::integer);
+  end if;
   insert into likes.counters as c (content_type, content_id, slot, likes)
-  values (add_to_counter.content_type, add_to_counter.content_id, coalesce(v_free, floor(random() * max_slots)::integer), delta)
+  values (add_to_counter.content_type, add_to_counter.content_id, v_own, delta)
   on conflict on constraint counters_pkey do update set likes = c.likes + excluded.likes, dirty = true;
   return 'was_new';
 end;
@@ -291,29 +308,22 @@ create trigger content_likes_count_departed after delete on likes.content_likes
 
 -- The like -------------------------------------------------------------------------------------------------------------------
 
-create function likes.take_permit(user_id uuid, settings likes.settings) returns void
+create function likes.refuse_rate(user_id uuid, settings likes.settings, moment timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
-  v_now timestamptz := likes.clock();
   v_every interval := make_interval(secs => 60.0 / settings.rate_per_minute);
   v_seconds integer;
 begin
-  insert into likes.rate_limits as r (user_id, allowed_at) values (take_permit.user_id, v_now + v_every)
-  on conflict on constraint rate_limits_pkey do update set allowed_at = greatest(r.allowed_at, v_now) + v_every
-  where greatest(r.allowed_at, v_now) + v_every - v_now <= settings.rate_burst * v_every;
-  if not found then
-    select greatest(1, ceil(extract(epoch from r.allowed_at + v_every - settings.rate_burst * v_every - v_now)))
-    into v_seconds from likes.rate_limits r where r.user_id = take_permit.user_id;
-    -- PostgREST passes headers through this state alone; the Python client shows no headers, so the seconds are in the body too.
-    raise sqlstate 'PGRST' using
-      message = json_build_object(
-        'code', 'PT429', 'message', 'rate_limited', 'hint', format('Wait %s s before the next like.', v_seconds),
-        'details', json_build_object('retry_after', v_seconds)::text)::text,
-      detail = json_build_object('status', 429, 'headers', json_build_object('Retry-After', v_seconds::text))::text;
-  end if;
+  select greatest(1, ceil(extract(epoch from r.allowed_at + v_every - settings.rate_burst * v_every - moment)))
+  into v_seconds from likes.rate_limits r where r.user_id = refuse_rate.user_id;
+  -- PostgREST passes headers through this state alone; the Python client shows no headers, so the seconds are in the body too.
+  raise sqlstate 'PGRST' using
+    message = json_build_object(
+      'code', 'PT429', 'message', 'rate_limited', 'hint', format('Wait %s s before the next like.', v_seconds),
+      'details', json_build_object('retry_after', v_seconds)::text)::text,
+    detail = json_build_object('status', 429, 'headers', json_build_object('Retry-After', v_seconds::text))::text;
 end;
 $$;
-comment on function likes.take_permit is 'GCRA: one row per user, so requests at once cannot slip past it.';
 
 create function likes.author(user_id uuid, username text, display_name text) returns jsonb
 language plpgsql immutable set search_path = '' as $$
@@ -325,8 +335,7 @@ $$;
 create function likes.is_gathering(activity likes.activity, settings likes.settings, moment timestamptz) returns boolean
 language plpgsql immutable set search_path = '' as $$
 begin
-  return coalesce((activity).window_ends_at > moment, false)
-    or coalesce((activity).settle_due_at > moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
+  return greatest((activity).window_ends_at, (activity).settle_due_at + make_interval(secs => (settings).grace_ms / 1000.0)) > moment;
 end;
 $$;
 comment on function likes.is_gathering is 'Whether likes of a content are left to its next settling: its window is open, or the settling is expected any moment.';
@@ -414,36 +423,51 @@ set plan_cache_mode = 'force_generic_plan' set enable_seqscan = 'off' set jit = 
 declare
   v_settings likes.settings;
   v_now timestamptz := likes.clock();
+  v_now_ms bigint := floor(extract(epoch from v_now) * 1000)::bigint; -- as likes.to_ms
+  v_every interval;
   v_content record;
   v_like likes.content_likes;
-  v_liking likes.liking;
+  v_viewers integer;
+  v_total bigint;
+  v_version bigint;
   v_activity likes.activity;
   v_changed boolean := false;
   v_slot text;
   v_wake_after_ms integer;
 begin
   select s.* into v_settings from likes.settings s;
-  perform likes.check_content(toggle_like.content_type, toggle_like.content_id, v_settings);
-  if toggle_like.user_id is null then
+  if (toggle_like.content_type = any (v_settings.content_types)) is not true or toggle_like.content_id is null then
+    perform likes.check_content(toggle_like.content_type, toggle_like.content_id, v_settings);
+  elsif toggle_like.user_id is null then
     perform likes.refuse(400, 'invalid_request', 'user_id must be a UUID.');
   elsif toggle_like.intent <= 0 then
     perform likes.refuse(400, 'invalid_request', 'intent must be milliseconds since the epoch.');
-  elsif toggle_like.intent > likes.to_ms(v_now) + v_settings.intent_ahead_ms then
+  elsif toggle_like.intent > v_now_ms + v_settings.intent_ahead_ms then
     perform likes.refuse(400, 'intent_in_future', 'Set intent from a clock that is not ahead of the server''s.',
-      jsonb_build_object('server_time_ms', likes.to_ms(v_now)));
+      jsonb_build_object('server_time_ms', v_now_ms));
   end if;
-  perform likes.take_permit(toggle_like.user_id, v_settings);
 
-  select c.author_id, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
-    b.is_blocked, likes.is_visible(c, toggle_like.user_id, b.is_blocked) as is_visible
+  -- GCRA: one row per user, so requests at once cannot slip past it.
+  v_every := make_interval(secs => 60.0 / v_settings.rate_per_minute);
+  insert into likes.rate_limits as r (user_id, allowed_at) values (toggle_like.user_id, v_now + v_every)
+  on conflict on constraint rate_limits_pkey do update set allowed_at = greatest(r.allowed_at, v_now) + v_every
+  where greatest(r.allowed_at, v_now) + v_every - v_now <= v_settings.rate_burst * v_every;
+  if not found then
+    perform likes.refuse_rate(toggle_like.user_id, v_settings, v_now);
+  end if;
+
+  select c.author_id, c.is_public, a.username, a.display_name, p.user_id as liker_id, p.username as liker, p.is_private,
+    b.user_id is not null as is_blocked
   into v_content
   from likes.likeable c
   left join likes.profiles a on a.user_id = c.author_id
   left join likes.profiles p on p.user_id = toggle_like.user_id
-  cross join lateral (
-    select exists (select from likes.blocks b where b.author_id = c.author_id and b.user_id = toggle_like.user_id) as is_blocked offset 0) b
+  left join likes.blocks b on b.author_id = c.author_id and b.user_id = toggle_like.user_id
   where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id and c.is_available;
-  if not found or not (v_content.is_visible or v_content.is_blocked) then
+  -- As likes.is_visible, but that the blocked are answered below.
+  if not found or (v_content.is_public or v_content.is_blocked or v_content.author_id = toggle_like.user_id
+    or likes.can_view(toggle_like.user_id, toggle_like.content_type, toggle_like.content_id)) is not true
+  then
     perform likes.refuse(404, 'content_not_found', 'It does not exist, is not ready, or is not visible to this user.');
   elsif v_content.liker_id is null then
     perform likes.refuse(404, 'user_not_found', 'The user has no profile: it was deleted, or never made.');
@@ -453,14 +477,14 @@ begin
   insert into likes.content_likes as l (content_type, content_id, user_id, liked, intent, changed_at)
   values (
     toggle_like.content_type, toggle_like.content_id, toggle_like.user_id, coalesce(toggle_like.liked, true),
-    coalesce(toggle_like.intent, likes.to_ms(v_now)), v_now)
+    coalesce(toggle_like.intent, v_now_ms), v_now)
   on conflict on constraint content_likes_pkey do update set
     was_liked = l.liked,
     liked = coalesce(toggle_like.liked, not l.liked),
     intent = greatest(excluded.intent, l.intent + 1),
     changed_at = case when l.liked = coalesce(toggle_like.liked, not l.liked) then l.changed_at else excluded.changed_at end
   where toggle_like.intent is null or toggle_like.intent > l.intent
-  returning l.* into v_like;
+  returning l.liked, l.was_liked, l.intent into v_like.liked, v_like.was_liked, v_like.intent;
   if found then
     v_changed := v_like.liked <> v_like.was_liked;
   else
@@ -472,9 +496,7 @@ begin
     perform likes.refuse(403, 'blocked', 'The author of this content has blocked the user.');
   end if;
 
-  v_liking := row(
-    toggle_like.content_type, toggle_like.content_id, v_content.author_id, toggle_like.user_id, v_content.liker, v_content.is_private,
-    v_like.liked, 0, 0, likes.viewers_of(toggle_like.content_type, toggle_like.content_id, v_settings), v_now);
+  v_viewers := likes.viewers_of(toggle_like.content_type, toggle_like.content_id, v_settings);
   if v_changed then
     v_slot := likes.add_to_counter(
       toggle_like.content_type, toggle_like.content_id, case when v_like.liked then 1 else -1 end, v_settings.max_slots);
@@ -482,15 +504,19 @@ begin
     select greatest(0, sum(c.likes) - (
         select count(*) from likes.departures d
         where d.content_type = toggle_like.content_type and d.content_id = toggle_like.content_id and d.liked))
-    into v_liking.total from likes.counters c
+    into v_total from likes.counters c
     where c.content_type = toggle_like.content_type and c.content_id = toggle_like.content_id;
     insert into likes.changes (content_type, content_id, user_id, version)
     values (toggle_like.content_type, toggle_like.content_id, toggle_like.user_id, nextval('likes.versions'))
-    returning version into v_liking.version;
-    select a.* into v_activity from likes.activity a
+    returning version into v_version;
+    select a.window_ends_at, a.settle_due_at into v_activity.window_ends_at, v_activity.settle_due_at from likes.activity a
     where a.content_type = toggle_like.content_type and a.content_id = toggle_like.content_id;
-    if not found or not likes.is_gathering(v_activity, v_settings, v_now) then
-      v_wake_after_ms := likes.open_window(v_liking, v_settings);
+    if not found -- or not likes.is_gathering
+      or greatest(v_activity.window_ends_at, v_activity.settle_due_at + make_interval(secs => v_settings.grace_ms / 1000.0)) <= v_now
+    then
+      v_wake_after_ms := likes.open_window(row(
+        toggle_like.content_type, toggle_like.content_id, v_content.author_id, toggle_like.user_id, v_content.liker, v_content.is_private,
+        v_like.liked, v_total, v_version, v_viewers, v_now), v_settings);
     elsif v_slot = 'was_new' or (v_slot = 'was_clean' and (v_activity.settle_due_at > v_now) is not true) then
       -- Whoever makes the content unsettled and sees no settling ahead that must see it wakes one.
       v_wake_after_ms := likes.ms_until(greatest(v_activity.settle_due_at, v_activity.window_ends_at), v_now);
@@ -498,13 +524,14 @@ begin
   else
     select a.* into v_activity from likes.activity a
     where a.content_type = toggle_like.content_type and a.content_id = toggle_like.content_id;
-    v_liking.total := coalesce(v_activity.announced_total, 0);
-    v_liking.version := coalesce(v_activity.announced_version, 0);
+    v_total := coalesce(v_activity.announced_total, 0);
+    v_version := coalesce(v_activity.announced_version, 0);
   end if;
   return jsonb_build_object(
-    'liked', v_like.liked, 'total_likes', v_liking.total, 'changed', v_changed, 'version', v_liking.version,
-    'intent', v_like.intent, 'viewers', v_liking.viewers, 'wake_after_ms', v_wake_after_ms,
-    'author', likes.author(v_content.author_id, v_content.username, v_content.display_name));
+    'liked', v_like.liked, 'total_likes', v_total, 'changed', v_changed, 'version', v_version,
+    'intent', v_like.intent, 'viewers', v_viewers, 'wake_after_ms', v_wake_after_ms,
+    'author', jsonb_build_object( -- as likes.author
+      'id', v_content.author_id, 'username', v_content.username, 'display_name', v_content.display_name));
 end;
 $$;
 comment on function public.toggle_like is
