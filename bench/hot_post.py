@@ -42,12 +42,12 @@ async def _add_likes(connection: psycopg.AsyncConnection, post: UUID, count: int
           insert into auth.users (id, email, raw_user_meta_data)
           select gen_random_uuid(), 'fan' || n || '@example.com', jsonb_build_object('username', 'fan' || n)
           from generate_series(1, %s) n returning id)
-        insert into bench.likes (user_id, content_type, content_id) select p.id, 'post', %s from people p""",
+        insert into bench.likes (user_id, post_id) select p.id, %s from people p""",
         [count, post],
     )
     await connection.execute(
         """insert into likes.content_likes (content_type, content_id, user_id, liked, intent, changed_at)
-        select l.content_type, l.content_id, l.user_id, true, 1, now() from bench.likes l
+        select 'post', l.post_id, l.user_id, true, 1, now() from bench.likes l
         on conflict on constraint content_likes_pkey do nothing"""
     )
     await connection.execute("select public.reconcile_like_counts(1)")

@@ -31,7 +31,7 @@ call bench.make_loop('ours', $$
 $$);
 call bench.make_loop('count_rows', $$
   begin
-    perform bench.toggle_like(v_user_id, 'post', v_content_id);
+    perform bench.toggle_like(v_user_id, v_content_id);
   exception when unique_violation then
     failed := failed + 1;
     continue;
