@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,11 +25,12 @@ import psycopg
 from bench.database import connect, make_world, run_file, scratch_stack
 from local import parts, queues
 from local.settings import HOST, Settings, role_token
+from realtime_likes.connections import Connections
 from realtime_likes.draining import Drain
 from realtime_likes.liking import LikeContent
 from realtime_likes.models import LikeRequest
 from realtime_likes.observability import LoggedFigures, build_logger
-from realtime_likes.postgrest_database import ServiceDatabase
+from realtime_likes.postgrest_database import ServiceDatabase, open_http
 from realtime_likes.settings import load_settings
 from realtime_likes.sqs_queue import NoQueue, SqsWakeUpQueue, SqsWakeUpSender
 
@@ -164,7 +166,12 @@ def _drain(settings: Settings) -> Drain:
 
 
 def _database(settings: Settings) -> ServiceDatabase:
-    return ServiceDatabase(httpx.Client(), f"http://{HOST}:{settings.ports.rest}", role_token("service_role"))
+    return ServiceDatabase(_connections(), f"http://{HOST}:{settings.ports.rest}", role_token("service_role"))
+
+
+@cache
+def _connections() -> Connections:
+    return open_http(httpx.create_ssl_context())
 
 
 def _logger() -> Any:

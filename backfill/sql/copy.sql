@@ -79,7 +79,7 @@ begin
       where c.content_type = v_item.content_type and c.content_id = v_item.content_id) - (
       select count(*) from likes.departures d
       where d.content_type = v_item.content_type and d.content_id = v_item.content_id and d.liked));
-    if not likes.copy_count(v_item.content_type, v_item.content_id, v_total) then
+    if likes.copy_counts(v_item.content_type, array[v_item.content_id], array[v_total]) = '{}' then
       -- The host's row is busy, or gone: left to the sweep, which copies the total, or forgets the content.
       update likes.counters c set dirty = true
       where c.content_type = v_item.content_type and c.content_id = v_item.content_id and c.slot = v_item.slot;

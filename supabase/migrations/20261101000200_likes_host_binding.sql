@@ -31,27 +31,31 @@ create view likes.blocks with (security_invoker = true) as
   select b.blocker_id as author_id, b.blocked_id as user_id from public.user_blocks b;
 comment on view likes.blocks is 'Users whom an author has blocked: they can neither like nor be told of.';
 
-create function likes.copy_count(content_type text, content_id uuid, total bigint) returns boolean
+create function likes.copy_counts(content_type text, content_ids uuid[], totals bigint[]) returns uuid[]
 language plpgsql volatile security invoker set search_path = '' as $$
 declare
-  v_count bigint;
+  v_free uuid[];
 begin
   -- Skip locked: settling never waits for the host's own transactions, it comes back.
-  if copy_count.content_type = 'post' then
-    select p.likes_count into v_count from public.posts p where p.id = copy_count.content_id for no key update skip locked;
-    if found and v_count <> copy_count.total then
-      update public.posts p set likes_count = copy_count.total where p.id = copy_count.content_id;
-    end if;
+  if copy_counts.content_type = 'post' then
+    with free as (
+      select p.id, p.likes_count, c.total from unnest(content_ids, totals) c (id, total)
+      join public.posts p on p.id = c.id for no key update of p skip locked),
+    copied as (
+      update public.posts p set likes_count = f.total from free f where p.id = f.id and f.likes_count <> f.total)
+    select array_agg(f.id) into v_free from free f;
   else
-    select v.likes_count into v_count from public.videos v where v.id = copy_count.content_id for no key update skip locked;
-    if found and v_count <> copy_count.total then
-      update public.videos v set likes_count = copy_count.total where v.id = copy_count.content_id;
-    end if;
+    with free as (
+      select v.id, v.likes_count, c.total from unnest(content_ids, totals) c (id, total)
+      join public.videos v on v.id = c.id for no key update of v skip locked),
+    copied as (
+      update public.videos v set likes_count = f.total from free f where v.id = f.id and f.likes_count <> f.total)
+    select array_agg(f.id) into v_free from free f;
   end if;
-  return v_count is not null;
+  return coalesce(v_free, '{}');
 end;
 $$;
-comment on function likes.copy_count is 'Copies a total to the host''s own column; false when its row is busy, to be tried again.';
+comment on function likes.copy_counts is 'Copies totals to the host''s own column, and returns the contents that have theirs now; one whose row is busy is tried again.';
 
 -- When a content goes, its likes have to be forgotten: settling does that, this only makes it due, without a lock.
 create function likes.note_deletion() returns trigger

@@ -175,9 +175,13 @@ begin
   v_news := likes.notify_authors(v_settling, settings, moment);
   perform likes.must_send(likes.batch_events(v_settling, moment) || array(select n.event from unnest(v_news) n));
   v_is_left := array(
-    select not likes.copy_count(s.content_type, s.content_id, s.total) or exists (
+    select s.content_id <> all (c.copied) or exists (
       select from likes.changes c where c.content_type = s.content_type and c.content_id = s.content_id)
-    from unnest(v_settling) s order by s.place);
+    from unnest(v_settling) s
+    join (
+      select s.content_type, likes.copy_counts(s.content_type, array_agg(s.content_id), array_agg(s.total)) as copied
+      from unnest(v_settling) s group by s.content_type offset 0) c on c.content_type = s.content_type
+    order by s.place);
   perform likes.clean_slots(v_settling, v_is_left);
   with settled as (
     update likes.activity a set

@@ -95,9 +95,9 @@ def test_an_author_may_go_while_the_own_contents_are_settled(world: World) -> No
     for content in contents:
         world.db.like(world.user(), content)
     world.pass_time(seconds=1)
-    world.add_pause("copy_count")
+    world.add_pause("copy_counts")
     settler, deletion = world.session(), world.session()
-    with world.paused(settler, "copy_count", settler.settle, *contents) as settling:
+    with world.paused(settler, "copy_counts", settler.settle, *contents) as settling:
         delete_user(deletion, author)
     assert {r["outcome"] for r in settling.result()} == {"settled"}
     sweep_until_quiet(world)

@@ -84,8 +84,8 @@ def test_a_like_that_commits_between_the_sum_and_the_end_of_settling_is_left_to_
     world: World, busy: tuple[Content, UUID]
 ) -> None:
     content, liker = busy
-    world.add_pause("copy_count")
-    with world.paused(settler := world.session(), "copy_count", settler.settle, content) as settling:
+    world.add_pause("copy_counts")
+    with world.paused(settler := world.session(), "copy_counts", settler.settle, content) as settling:
         answer = world.session().like(liker, content)
         assert answer["wake_after_ms"] is not None
     assert settling.result()[0]["outcome"] == "settled"
@@ -247,9 +247,9 @@ def test_two_first_likes_of_a_content_at_once_take_two_slots_and_send_one_event(
 
 def test_of_two_settlers_the_second_finds_nothing_left_to_send(world: World, busy: tuple[Content, UUID]) -> None:
     content, liker = busy
-    world.add_pause("copy_count")
+    world.add_pause("copy_counts")
     late = world.session()
-    with world.paused(settler := world.session(), "copy_count", settler.settle, content):
+    with world.paused(settler := world.session(), "copy_counts", settler.settle, content):
         world.session().like(liker, content)
         second = late.background(late.settle, content)
         world.waits_for_lock(late)
@@ -266,12 +266,12 @@ def test_a_failed_content_is_not_tried_at_once_by_a_settler_who_waited_for_it(
     content, _ = busy
     world.db.run(
         """
-        create or replace function likes.copy_count(content_type text, content_id uuid, total bigint) returns boolean
+        create or replace function likes.copy_counts(content_type text, content_ids uuid[], totals bigint[]) returns uuid[]
         language plpgsql as $$ begin raise exception 'the host is broken'; end $$"""
     )
-    world.add_pause("copy_count")
+    world.add_pause("copy_counts")
     late = world.session()
-    with world.paused(settler := world.session(), "copy_count", settler.settle, content):
+    with world.paused(settler := world.session(), "copy_counts", settler.settle, content):
         second = late.background(late.settle, content)
         world.waits_for_lock(late)
     assert second.result()[0]["outcome"] == "failed"
@@ -301,9 +301,9 @@ def test_marking_as_read_waits_for_settling_and_covers_what_it_wrote(world: Worl
     world.db.settle(content)
     world.db.like(liker, content)
     world.pass_time(seconds=1)
-    world.add_pause("copy_count")
+    world.add_pause("copy_counts")
     reader = world.session()
-    with world.paused(settler := world.session(), "copy_count", settler.settle, content):
+    with world.paused(settler := world.session(), "copy_counts", settler.settle, content):
         reading = reader.background(reader.read_notifications, content.author)
         world.waits_for_lock(reader)
     assert reading.result() == {"marked": 1, "unread_count": 0}
