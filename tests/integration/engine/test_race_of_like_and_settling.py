@@ -266,8 +266,8 @@ def test_a_failed_content_is_not_tried_at_once_by_a_settler_who_waited_for_it(
     content, _ = busy
     world.db.run(
         """
-        create or replace function likes.copy_counts(content_type text, content_ids uuid[], totals bigint[]) returns uuid[]
-        language plpgsql as $$ begin raise exception 'the host is broken'; end $$"""
+        create or replace function likes.copy_counts(content_type text, content_ids uuid[], totals bigint[])
+        returns uuid[] language plpgsql as $$ begin raise exception 'the host is broken'; end $$"""
     )
     world.add_pause("copy_counts")
     late = world.session()
