@@ -1,30 +1,20 @@
-"""The HTTP connections of the functions: urllib3's pool, behind what postgrest asks of an httpx client.
+"""Kept HTTP/1.1 connections by the standard library's client: httpx' own cost a third of a warm like.
 
-httpx' own client, which does for every request what nothing here needs, cost a third of a warm like. What stays of
-httpx is its exceptions and its `Response`, which the postgrest package reads.
+It does for every request what nothing here needs (redirects, cookies, hooks, an event for each piece of a message).
+What stays of it is its exceptions and its `Response`, which the postgrest package reads.
 """
 
 from __future__ import annotations
 
+import select
 import time
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, Protocol
+from collections import defaultdict, deque
+from functools import lru_cache
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    LocationValueError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-    URLSchemeUnknown,
-)
 
 from realtime_likes import __version__
 
@@ -39,6 +29,7 @@ TIMEOUT: Final = httpx.Timeout(5.0, connect=2.0)
 # Longer than the pause between two requests of a function in use, shorter than any gateway keeps an idle connection.
 KEPT_SECONDS: Final = 30.0
 MOST_KEPT: Final = 32
+_PORTS: Final = {"http": 80, "https": 443}
 # Some firewalls turn away who does not say these.
 _ALWAYS: Final = {
     "Accept": "*/*",
@@ -47,16 +38,6 @@ _ALWAYS: Final = {
 }
 # postgrest looks there for whether it asked for a count, which our calls never do.
 _ASKED: Final = httpx.Request("POST", "http://database/")
-_FIRST_FINAL_STATUS: Final = 200
-# The first that fits: urllib3 counts a refused connection among those that took too long.
-_ERRORS: Final = (
-    ((NewConnectionError, ProxyError, SSLError), httpx.ConnectError),
-    (ConnectTimeoutError, httpx.ConnectTimeout),
-    (ReadTimeoutError, httpx.ReadTimeout),
-    (DecodeError, httpx.DecodingError),
-    ((LocationValueError, URLSchemeUnknown), httpx.UnsupportedProtocol),
-    (ValueError, httpx.LocalProtocolError),
-)
 
 
 class Http(Protocol):
@@ -67,24 +48,34 @@ class Http(Protocol):
         ...
 
 
+class Server(NamedTuple):
+    """Where a connection leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+
 class Connections:
-    """To any servers, for any number of threads, by the environment's proxies. What breaks is not tried again here."""
+    """To any servers, for any number of threads. What breaks is not tried again here, and proxies are not known."""
 
     # postgrest asks for it where a request has no Authorization
     auth: None = None
 
     def __init__(self, tls: ssl.SSLContext, timeout: httpx.Timeout = TIMEOUT) -> None:
+        tls.set_alpn_protocols(["http/1.1"])
         self.timeout = timeout
         self._tls = tls
-        self._used_at = time.monotonic()
-        # by proxy
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        # the one that was used last is at the end
+        self._kept: dict[Server, deque[tuple[float, HTTPConnection]]] = defaultdict(deque)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._let_go()
+        for kept in self._kept.values():
+            for _, connection in kept:
+                connection.close()
 
     def request(  # noqa: PLR0913 - as postgrest calls httpx
         self,
@@ -100,57 +91,79 @@ class Connections:
 
         A `httpx.ConnectError` or `httpx.ConnectTimeout` has carried nothing to the server; any other may have.
         """
-        if params:
-            url = f"{url}?{params}"
+        server, target = _place(f"{url}?{params}" if params else url)
+        connection = self._take(server) or self._connect(server)
         try:
-            answer = self._pool(url).urlopen(method, url, redirect=False, body=content, headers={**_ALWAYS, **headers})
-            if answer.status < _FIRST_FINAL_STATUS:
-                # it would be taken for the last word, and the real answer for that to the next request
-                self._let_go()
-                raise urllib3.exceptions.ProtocolError(f"an interim answer that nobody asked for: {answer.status}")
-        except (HTTPError, ValueError) as error:  # a ValueError: a header that holds a line break
+            connection.request(method, target, content, {**_ALWAYS, **headers})
+            answer = connection.getresponse()
+            body = _read(answer)
+        except (OSError, HTTPException, ValueError) as error:
+            connection.close()
             raise _broken(error) from error
-        return httpx.Response(answer.status, headers=_received(answer), content=answer.data, request=_ASKED)
+        if answer.will_close or len(self._kept[server]) >= MOST_KEPT:
+            connection.close()
+        else:
+            self._kept[server].append((time.monotonic(), connection))
+        received = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.getheaders()]
+        return httpx.Response(answer.status, headers=received, content=body, request=_ASKED)
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        now = time.monotonic()
-        if now - self._used_at > KEPT_SECONDS:
-            self._let_go()  # a gateway may have forgotten them without a word
-        self._used_at = now
-        pools, proxy = self._pools, _proxy(url)
-        if proxy not in pools:
-            make = urllib3.PoolManager if proxy is None else partial(urllib3.ProxyManager, proxy)
-            pools[proxy] = make(
-                ssl_context=self._tls,
-                maxsize=MOST_KEPT,
-                retries=False,
-                timeout=urllib3.Timeout(connect=self.timeout.connect, read=self.timeout.read),
+    def _take(self, server: Server) -> HTTPConnection | None:
+        kept = self._kept[server]
+        while True:
+            try:
+                since, connection = kept.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - since < KEPT_SECONDS and not _has_ended(connection):
+                return connection
+            connection.close()
+
+    def _connect(self, server: Server) -> HTTPConnection:
+        if server.scheme == "https":
+            connection: HTTPConnection = HTTPSConnection(
+                server.host, server.port, timeout=self.timeout.connect, context=self._tls
             )
-        return pools[proxy]
-
-    def _let_go(self) -> None:
-        # not closed, since another thread may be about to use one: the last one to do so closes them
-        self._pools = {}
+        else:
+            connection = HTTPConnection(server.host, server.port, timeout=self.timeout.connect)
+        try:
+            connection.connect()
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpx.ConnectError(str(error)) from error
+        connection.sock.settimeout(self.timeout.read)
+        connection.auto_open = 0  # what the server closed is not opened again behind our back
+        return connection
 
 
 @lru_cache(maxsize=64)
-def _proxy(url: str) -> str | None:
-    """The environment's proxy for a URL."""
+def _place(url: str) -> tuple[Server, str]:
+    """The server, and what to ask it for. Raises `httpx.UnsupportedProtocol`."""
     parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    host, usual = parts.hostname, _PORTS.get(parts.scheme)
+    if not host or usual is None:
+        raise httpx.UnsupportedProtocol("The URL must begin with http:// or https:// and a host.")
+    server = Server(parts.scheme, host, parts.port or usual)
+    return server, f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
-def _received(answer: urllib3.BaseHTTPResponse) -> list[tuple[bytes, bytes]]:
-    # decompressed already; in the encoding in which they came
-    return [
-        (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers.items()
-        if name.lower() != "content-encoding"
-    ]
+def _read(answer: HTTPResponse) -> bytes:
+    if answer.status < 200:
+        # it would be taken for the last word, and the real answer for that to the next request
+        raise HTTPException(f"an interim answer that nobody asked for: {answer.status}")
+    return answer.read()
 
 
-def _broken(error: HTTPError | ValueError) -> httpx.TransportError | httpx.DecodingError:
-    for kinds, ours in _ERRORS:
-        if isinstance(error, kinds):
-            return ours(str(error))
-    return httpx.RemoteProtocolError(str(error))
+def _broken(error: OSError | HTTPException | ValueError) -> httpx.TransportError:
+    if isinstance(error, ValueError):  # a header that holds what would end it
+        return httpx.LocalProtocolError(str(error))
+    if isinstance(error, HTTPException):
+        return httpx.RemoteProtocolError(str(error))
+    return httpx.ReadTimeout(str(error)) if isinstance(error, TimeoutError) else httpx.ReadError(str(error))
+
+
+def _has_ended(connection: HTTPConnection) -> bool:
+    """Whether an idle connection has something to say, which can only be that the server closed it."""
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

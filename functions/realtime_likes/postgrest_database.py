@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.request import getproxies
 
 import httpx
 from postgrest import APIError, SyncPostgrestClient
 from pydantic import TypeAdapter, ValidationError
 
-from realtime_likes.connections import Connections, Http
+from realtime_likes.connections import KEPT_SECONDS, MOST_KEPT, TIMEOUT, Connections, Http
 from realtime_likes.errors import DatabaseUnavailableError, InternalError
 from realtime_likes.models import (
     Author,
@@ -54,8 +55,11 @@ _MUTED = TypeAdapter(Muted)
 _ENABLED = TypeAdapter(NotificationsEnabled)
 
 
-def open_http(tls: ssl.SSLContext) -> Connections:
+def open_http(tls: ssl.SSLContext) -> httpx.Client | Connections:
     """The connections to PostgREST, kept for the life of the process."""
+    if getproxies():  # httpx knows the way through these
+        limits = httpx.Limits(max_keepalive_connections=MOST_KEPT, keepalive_expiry=KEPT_SECONDS)
+        return httpx.Client(verify=tls, timeout=TIMEOUT, limits=limits)
     return Connections(tls)
 
 

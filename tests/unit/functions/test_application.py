@@ -271,7 +271,7 @@ def test_errors_without_their_own_words_have_general_ones() -> None:
 ALLOWED_AT_START = {
     "aws", "realtime_likes",
     # what answering a like needs, and what these bring along
-    "aws_lambda_powertools", "cachetools", "cryptography", "httpx", "jwt", "postgrest", "pydantic", "urllib3",
+    "aws_lambda_powertools", "cachetools", "cryptography", "httpx", "jwt", "postgrest", "pydantic",
     "annotated_types", "botocore", "certifi", "cython_runtime", "deprecation", "idna", "jmespath", "multidict",
     "packaging", "propcache", "pydantic_core", "typing_extensions", "typing_inspection", "yarl",
     # httpx' command line: imported where all of it is installed, which is for development only

@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from realtime_likes import connections
 from realtime_likes.connections import Connections
+from realtime_likes.postgrest_database import open_http
 
 CLOSE = b"{close}"
 
@@ -127,7 +128,7 @@ def test_a_request_says_what_it_was_told_to(http: Connections, script: Script) -
     assert {b"Host: " + host, b"apikey: key", b"Content-Length: 10"} < set(head.split(b"\r\n"))
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com", "http://"])
+@pytest.mark.parametrize("url", ["ftp://example.com", "example.com", "http://"])
 def test_other_urls_are_refused(http: Connections, url: str) -> None:
     with pytest.raises(httpx.UnsupportedProtocol):
         ask(http, url)
@@ -165,6 +166,19 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used(http: Connect
 
     assert ask(http, script.url).content == b"b"
     assert [number for number, _ in script.requests] == [1, 2]
+
+
+def test_what_a_server_says_unasked_is_never_an_answer(http: Connections, script: Script) -> None:
+    script.will_say(reply(b"a"), reply(b"c"))
+    ask(http, script.url)
+    ((_, connection),) = next(iter(http._kept.values()))
+    mine, theirs = socket.socketpair()
+    theirs.sendall(reply(b"b", status=b"408 Request Timeout"))
+    connection.sock.close()
+    connection.sock = mine
+
+    assert ask(http, script.url).content == b"c"
+    theirs.close()
 
 
 def test_an_interim_answer_is_not_taken_for_the_answer(http: Connections, script: Script) -> None:
@@ -214,14 +228,25 @@ def test_an_answer_that_is_none_is_an_error_and_the_next_one_is_fresh(
     assert ask(http, script.url).content == b"good"
 
 
+def test_a_reset_is_a_read_error(http: Connections, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(*_: object) -> None:
+        raise ConnectionResetError("reset")
+
+    monkeypatch.setattr(connections, "_read", reset)
+    script.will_say(reply(b"a"))
+    with pytest.raises(httpx.ReadError):
+        ask(http, script.url)
+    assert script.closed.wait(10)
+
+
 def test_a_connection_that_was_never_made_is_told_apart(http: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(httpx.ConnectError):
         ask(http, "http://127.0.0.1:9")
 
-    def too_slow(*_: object, **__: object) -> None:
+    def too_slow(*_: object) -> None:
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", too_slow)
+    monkeypatch.setattr(socket, "create_connection", too_slow)
     with pytest.raises(httpx.ConnectTimeout):
         ask(http, "http://127.0.0.1:9")
 
@@ -231,7 +256,8 @@ def test_a_header_cannot_become_two(http: Connections, script: Script, value: st
     with pytest.raises(httpx.LocalProtocolError):
         ask(http, script.url, authorization=value)
 
-    assert script.connections == 0
+    assert script.closed.wait(10)
+    assert script.requests == []
 
 
 def test_each_of_many_threads_gets_its_own_answer(http: Connections, script: Script) -> None:
@@ -244,6 +270,14 @@ def test_each_of_many_threads_gets_its_own_answer(http: Connections, script: Scr
 
     assert answers == bodies
     assert script.connections <= 16
+
+
+def test_no_more_are_kept_than_useful(http: Connections, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_KEPT", 0)
+    script.will_say(reply(b"a"), reply(b"b"))
+
+    assert [ask(http, script.url).content for _ in range(2)] == [b"a", b"b"]
+    assert [number for number, _ in script.requests] == [1, 2]
 
 
 @pytest.fixture(scope="module")
@@ -292,14 +326,14 @@ def test_a_server_that_cannot_prove_its_name_hears_nothing(guarded: Script, cert
     assert guarded.requests == []
 
 
-def test_the_proxy_of_the_environment_is_asked(
-    http: Connections, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("http_proxy", script.url)
-    monkeypatch.setenv("no_proxy", "direct.invalid")
-    script.will_say(reply(b"by proxy"))
+def test_a_proxy_is_left_to_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = httpx.create_ssl_context()
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with open_http(tls) as direct:
+        assert isinstance(direct, Connections)
 
-    assert ask(http, "http://database.invalid/rpc/a").content == b"by proxy"
-    assert script.requests[0][1].startswith(b"POST http://database.invalid/rpc/a HTTP/1.1\r\n")
-    with pytest.raises(httpx.ConnectError):
-        ask(http, "http://direct.invalid/")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    with open_http(tls) as through_a_proxy:
+        assert isinstance(through_a_proxy, httpx.Client)
