@@ -25,7 +25,7 @@ import psycopg
 from bench.database import connect, make_world, run_file, scratch_stack
 from local import parts, queues
 from local.settings import HOST, Settings, role_token
-from realtime_likes.connections import Connections
+from realtime_likes.connections import Http
 from realtime_likes.draining import Drain
 from realtime_likes.liking import LikeContent
 from realtime_likes.models import LikeRequest
@@ -170,7 +170,7 @@ def _database(settings: Settings) -> ServiceDatabase:
 
 
 @cache
-def _connections() -> Connections:
+def _connections() -> Http:
     return open_http(httpx.create_ssl_context())
 
 
