@@ -59,9 +59,6 @@ class Server(NamedTuple):
 class Connections:
     """To any servers, for any number of threads. What breaks is not tried again here, and proxies are not known."""
 
-    # postgrest asks for it where a request has no Authorization
-    auth: None = None
-
     def __init__(self, tls: ssl.SSLContext, timeout: httpx.Timeout = TIMEOUT) -> None:
         tls.set_alpn_protocols(["http/1.1"])
         self.timeout = timeout
@@ -85,7 +82,7 @@ class Connections:
         content: bytes,
         headers: Mapping[str, str],
         params: httpx.QueryParams | None = None,
-        auth: None = None,  # noqa: ARG002
+        auth: None = None,  # noqa: ARG002 - the headers carry it
     ) -> httpx.Response:
         """The answer, decompressed, whatever its status. Raises `httpx.TransportError` and `httpx.DecodingError`.
 

@@ -234,7 +234,7 @@ def test_an_older_total_never_follows_a_newer_one_on_a_channel(world: World) -> 
 
 def test_two_first_likes_of_a_content_at_once_take_two_slots_and_send_one_event(world: World) -> None:
     world.stop_clock()
-    world.set_limits(max_slots=10_000)  # each takes a free one at random
+    world.set_limits(max_slots=10_000)  # a session's slot follows from its number: with few, two may share one
     content = world.post()
     with world.session().open_transaction() as one, world.session().open_transaction() as two:
         answers = [one.like(world.user(), content), two.like(world.user(), content)]
