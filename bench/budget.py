@@ -164,8 +164,8 @@ async def _reset(world: World, case: Case) -> None:
         "update likes.budget set tokens = 'infinity', refilled_at = '-infinity', likes_rate = 0"
     )
     await world.connection.execute(
-        """insert into likes.rooms (content_type, content_id, viewers, counted_at)
-        select 'post', p.id, case when p.id = %s then %s else %s end, 'infinity' from public.posts p""",
+        """insert into likes.rooms (content_type, content_id, viewers, counted_at, good_until)
+        select 'post', p.id, case when p.id = %s then %s else %s end, 'infinity', 'infinity' from public.posts p""",
         [world.posts[0], case.viewers, QUIET_VIEWERS],
     )
     world.now, world.exhausted, world.late_first_likes = 0, False, 0

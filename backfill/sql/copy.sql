@@ -75,10 +75,7 @@ begin
     order by i.content_type, i.content_id
   loop
     v_total := greatest(0, (
-      select sum(c.likes) from likes.counters c
-      where c.content_type = v_item.content_type and c.content_id = v_item.content_id) - (
-      select count(*) from likes.departures d
-      where d.content_type = v_item.content_type and d.content_id = v_item.content_id and d.liked));
+      select sum(c.likes) from likes.counters c where c.content_type = v_item.content_type and c.content_id = v_item.content_id));
     if likes.copy_counts(v_item.content_type, array[v_item.content_id], array[v_total]) = '{}' then
       -- The host's row is busy, or gone: left to the sweep, which copies the total, or forgets the content.
       update likes.counters c set dirty = true

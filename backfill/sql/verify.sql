@@ -27,10 +27,7 @@ meanwhile as (
 compared as (
   select n.content_type || ':' || n.content_id as content, n.noted, n.noted - n.liked as taken_back, coalesce(m.likes, 0) as given, n.lost,
     coalesce((
-      select sum(c.likes) from likes.counters c where c.content_type = n.content_type and c.content_id = n.content_id), 0)
-    - (
-      select count(*) from likes.departures d
-      where d.content_type = n.content_type and d.content_id = n.content_id and d.liked) as counted
+      select sum(c.likes) from likes.counters c where c.content_type = n.content_type and c.content_id = n.content_id), 0) as counted
   from noted n left join meanwhile m on m.content_type = n.content_type and m.content_id = n.content_id),
 judged as (
   select c.*, abs(c.counted - (c.noted - c.taken_back + c.given)) as drift from compared c)

@@ -29,6 +29,14 @@ create table likes.settings (
   keep_unliked interval not null default '1 day',
   keep_notifications interval not null default '90 days',
   presence_enabled boolean not null default false,
+  -- What follows from the above, worked out once instead of with each call.
+  grace interval not null generated always as (make_interval(secs => grace_ms / 1000.0)) stored,
+  emission_interval interval not null generated always as (make_interval(secs => 60.0 / rate_per_minute)) stored,
+  burst_tolerance interval not null generated always as ((rate_burst - 1) * make_interval(secs => 60.0 / rate_per_minute)) stored,
+  -- In any 60 s at most capacity + 60 × refill + one overdraft is spent. With 0.9 of the plan as refill, 6 s of it as capacity,
+  -- less what one send may overdraw (every viewer, the author and their notifications), that is the plan's limit.
+  budget_refill double precision not null generated always as (0.9 * messages_per_second) stored,
+  budget_capacity double precision not null generated always as (6.0 * messages_per_second - max_connections - 50) stored,
   constraint settings_pkey primary key (only_row),
   constraint settings_only_row check (only_row),
   constraint settings_window_at_least_a_second check (window_ms >= 1000),
@@ -36,7 +44,7 @@ create table likes.settings (
     least(likes_per_second, grace_ms, max_slots, rate_burst, rate_per_minute, heartbeat_ms, viewer_timeout_ms, settle_rows) > 0
     and least(viewer_names, batch_names, intent_ahead_ms, max_connections) >= 0),
   constraint settings_share check (content_share > 0 and content_share <= 1),
-  -- The bucket must hold more than the dearest single send: see likes.budget_capacity.
+  -- The bucket must hold more than the dearest single send.
   constraint settings_budget_carries_the_connections check (6 * messages_per_second > max_connections + 50)
 );
 comment on table likes.settings is 'One row; changes take effect with the next call, without a deployment.';
@@ -61,6 +69,11 @@ comment on column likes.settings.notify_again_after is 'How long a like taken ba
 comment on column likes.settings.keep_unliked is 'How long a like taken back is remembered; longer than any client keeps its outbox.';
 comment on column likes.settings.keep_notifications is 'How long read notifications are kept.';
 comment on column likes.settings.presence_enabled is 'Whether clients may use Supabase Presence on content channels (its messages eat the budget).';
+comment on column likes.settings.grace is 'Derived from grace_ms.';
+comment on column likes.settings.emission_interval is 'Derived from rate_per_minute (GCRA): the time that one like request takes up.';
+comment on column likes.settings.burst_tolerance is 'Derived from rate_burst (GCRA): how far a user may be ahead of that.';
+comment on column likes.settings.budget_refill is 'Derived from messages_per_second: messages that the budget gains per second.';
+comment on column likes.settings.budget_capacity is 'Derived from messages_per_second and max_connections: messages that the budget holds at most.';
 insert into likes.settings default values;
 
 create table likes.content_likes (
@@ -82,7 +95,7 @@ comment on column likes.content_likes.intent is 'Milliseconds since the epoch of
 comment on column likes.content_likes.notification_id is 'The notification that tells of this like.';
 comment on column likes.content_likes.notified_at is 'When the author was last told that this user likes it.';
 create index content_likes_likers_idx on likes.content_likes (content_id, content_type, changed_at desc, user_id desc) where liked;
-create index content_likes_user_idx on likes.content_likes (user_id, changed_at desc, content_id desc) where liked;
+create index content_likes_user_idx on likes.content_likes (user_id, changed_at desc, content_id desc); -- of all rows: they go with the user
 create index content_likes_unliked_idx on likes.content_likes (changed_at) where not liked;
 
 create table likes.changes (
@@ -192,10 +205,13 @@ create unlogged table likes.rooms (
   content_id uuid not null,
   viewers integer not null default 0,
   counted_at timestamptz not null default '-infinity',
+  good_until timestamptz not null default '-infinity',
   missed bigint not null default 0,
   constraint rooms_pkey primary key (content_id, content_type)
 ) with (fillfactor = 50);
 comment on table likes.rooms is 'Viewers of each content, counted by the heartbeats.';
+comment on column likes.rooms.viewers is 'No more than the plan has connections.';
+comment on column likes.rooms.good_until is 'An older count stands for nobody.';
 comment on column likes.rooms.missed is 'Events that a live client had not got by its next heartbeat.';
 
 create unlogged table likes.last_seen (
@@ -232,11 +248,10 @@ create table likes.departures (
   content_type text not null,
   content_id uuid not null,
   notification_id uuid,
-  user_id uuid,
-  liked boolean not null default false
+  user_id uuid
 );
 comment on table likes.departures is
-  'What went without a call of the engine: a like with its user, or (user_id null) a whole content. Only added to, so that deleting waits for nobody; settling does the rest.';
+  'What went without a call of the engine: a like with its user, which a notification tells of, or (user_id null) a whole content. Only added to, so that deleting waits for nobody; settling does the rest.';
 create index departures_content_idx on likes.departures (content_id, content_type);
 
 create table likes.texts (

@@ -2,7 +2,8 @@
 -- who may see what, who is blocked, and where the host keeps its own count.
 
 create view likes.likeable with (security_invoker = true) as
-  select c.content_type, c.content_id, c.author_id, c.is_available, u.privacy_level = 'public' as is_public
+  select c.content_type, c.content_id, c.is_available, u.privacy_level = 'public' as is_public,
+    c.author_id, u.username as author_username, u.display_name as author_display_name
   from (
     select 'post'::text as content_type, p.id as content_id, p.user_id as author_id, true as is_available from public.posts p
     union all
@@ -13,7 +14,7 @@ comment on view likes.likeable is
 
 create view likes.profiles with (security_invoker = true) as
   select u.id as user_id, u.username, u.display_name, u.privacy_level = 'private' as is_private from public.users u;
-comment on view likes.profiles is 'How people are named. The likes of private people are told to the author only.';
+comment on view likes.profiles is 'How those who like are named. The likes of private people are told to the author only.';
 
 create function likes.can_view(user_id uuid, content_type text, content_id uuid) returns boolean
 language plpgsql stable security definer set search_path = '' as $$ -- definer: the tables of the host are closed to the caller

@@ -1,24 +1,11 @@
 -- The message budget: what may be sent and when, how long likes are gathered for one event, and the one sender.
 
--- In any 60 s at most capacity + 60 × refill + one overdraft is spent. With 0.9 of the plan as refill, 6 s of it as capacity,
--- less what one send may overdraw (every viewer, the author and their notifications), that is the plan's limit.
-create function likes.budget_refill(settings likes.settings) returns double precision language plpgsql immutable set search_path = '' as $$
-begin
-  return 0.9 * budget_refill.settings.messages_per_second;
-end;
-$$;
-create function likes.budget_capacity(settings likes.settings) returns double precision language plpgsql immutable set search_path = '' as $$
-begin
-  return 6.0 * budget_capacity.settings.messages_per_second - budget_capacity.settings.max_connections - 50;
-end;
-$$;
-
 create function likes.budget_tokens(budget likes.budget, settings likes.settings, moment timestamptz) returns double precision
 language plpgsql immutable set search_path = '' as $$
 begin
   return least(
-    likes.budget_capacity(settings),
-    (budget).tokens + greatest(0, extract(epoch from moment - (budget).refilled_at)) * likes.budget_refill(settings));
+    settings.budget_capacity,
+    (budget).tokens + greatest(0, extract(epoch from moment - (budget).refilled_at)) * settings.budget_refill);
 end;
 $$;
 
@@ -95,35 +82,11 @@ create function likes.window_of(viewers integer, settings likes.settings, likes_
 language plpgsql immutable set search_path = '' as $$
 begin
   return make_interval(secs => ceil(
-    greatest(settings.window_ms / 1000.0, (1 + window_of.viewers + 4) / (settings.content_share * likes.budget_refill(settings)))
+    greatest(settings.window_ms / 1000.0, (1 + window_of.viewers + 4) / (settings.content_share * settings.budget_refill))
     * greatest(1.0, window_of.likes_rate / settings.likes_per_second)));
 end;
 $$;
 comment on function likes.window_of is 'How long likes are gathered for one event: no content outspends its share of the budget.';
-
-create function likes.viewers_seen_since(settings likes.settings) returns timestamptz
-language plpgsql volatile set search_path = '' as $$
-begin
-  return likes.clock() - 2 * make_interval(secs => settings.viewer_timeout_ms / 1000.0);
-end;
-$$;
-comment on function likes.viewers_seen_since is 'How old a count of viewers may be; an older one stands for nobody.';
-
-create function likes.viewers_of(content_type text, content_id uuid, settings likes.settings) returns integer
-language plpgsql volatile set search_path = '' as $$
-declare
-  v_viewers integer;
-  v_counted_at timestamptz;
-begin
-  select r.viewers, r.counted_at into v_viewers, v_counted_at from likes.rooms r
-  where r.content_type = viewers_of.content_type and r.content_id = viewers_of.content_id;
-  if not found or v_counted_at <= likes.viewers_seen_since(settings) then
-    return 0;
-  end if;
-  return least(v_viewers, settings.max_connections);
-end;
-$$;
-comment on function likes.viewers_of is 'Viewers of a content as the heartbeats counted them, no more than the plan has connections.';
 
 create type likes.event as (topic text, name text, payload jsonb);
 

@@ -28,17 +28,10 @@ begin
         select e.ctid from likes.departures e where e.content_type = s.content_type and e.content_id = s.content_id offset 0) e))
     returning d.*)
   select array_agg(d) into v_departed from departed d;
-  if v_departed is not null then
-    update likes.counters c set likes = c.likes - d.likes
-    from (
-      select d.content_type, d.content_id, count(*) as likes from unnest(v_departed) d where d.liked group by d.content_type, d.content_id) d
-    join unnest(settling) s on s.content_type = d.content_type and s.content_id = d.content_id
-    where c.content_type = d.content_type and c.content_id = d.content_id and c.slot = s.slots[1];
-  end if;
   return v_departed;
 end;
 $$;
-comment on function likes.take_departures is 'The likes that went with their users, no longer counted in the slots (which the caller holds) and no longer listed.';
+comment on function likes.take_departures is 'The told likes that went with their users, no longer listed. Their slots say that they no longer count.';
 
 -- Skip locked: a like comes before its slot in the lock order. One that is skipped keeps the content unsettled.
 create function likes.sum_up(
@@ -140,16 +133,19 @@ end;
 $$;
 comment on function likes.batch_events is 'What windows added up to, for the viewers and for the author.';
 
-create function likes.clean_slots(settling likes.settling[], is_left boolean[]) returns void
+create function likes.clean_slots(settling likes.settling[], is_left boolean[], max_slots integer) returns void
 language plpgsql volatile set search_path = '' as $$
 begin
   update likes.counters c set dirty = false from unnest(settling) s
   where not is_left[s.place] and c.content_type = s.content_type and c.content_id = s.content_id and c.slot = any (s.slots) and c.dirty;
-  -- A content gone quiet gets by with one.
-  if exists (select from unnest(settling) s where not is_left[s.place] and not s.is_event and cardinality(s.slots) > 1) then
+  -- A content gone quiet gets by with one. So does one with more than its sessions have made: those of departed likes.
+  if exists (
+    select from unnest(settling) s
+    where not is_left[s.place] and cardinality(s.slots) > case when s.is_event then max_slots else 1 end)
+  then
     with folded as (
       delete from likes.counters c using unnest(settling) s
-      where not is_left[s.place] and not s.is_event
+      where not is_left[s.place] and cardinality(s.slots) > case when s.is_event then max_slots else 1 end
         and c.content_type = s.content_type and c.content_id = s.content_id and c.slot = any (s.slots[2:])
       returning s.content_type, s.content_id, s.slots[1] as slot, c.likes)
     update likes.counters c set likes = c.likes + f.likes
@@ -182,7 +178,7 @@ begin
       select s.content_type, likes.copy_counts(s.content_type, array_agg(s.content_id), array_agg(s.total)) as copied
       from unnest(v_settling) s group by s.content_type offset 0) c on c.content_type = s.content_type
     order by s.place);
-  perform likes.clean_slots(v_settling, v_is_left);
+  perform likes.clean_slots(v_settling, v_is_left, settings.max_slots);
   with settled as (
     update likes.activity a set
       announced_total = s.total, announced_version = coalesce(s.version, a.announced_version),
@@ -241,7 +237,9 @@ begin
   on conflict on constraint activity_pkey do nothing;
   select array_agg(row(
       null, (b.activity).content_type, (b.activity).content_id, b.activity, b.slots, h.author_id, h.is_available,
-      likes.viewers_of((b.activity).content_type, (b.activity).content_id, settings),
+      coalesce((
+        select r.viewers from likes.rooms r
+        where r.content_type = (b.activity).content_type and r.content_id = (b.activity).content_id and r.good_until > likes.clock()), 0),
       null, null, null, null, null, null, null, null, null, null, null, null, null, null)::likes.settling
     order by (b.activity).content_type, (b.activity).content_id)
   into v_locked
@@ -262,7 +260,7 @@ create function likes.is_overdue(activity likes.activity, settings likes.setting
 language plpgsql immutable set search_path = '' as $$
 begin
   return coalesce(
-    coalesce((activity).settle_due_at, (activity).unsettled_since) < moment - make_interval(secs => (settings).grace_ms / 1000.0), false);
+    coalesce((activity).settle_due_at, (activity).unsettled_since) < moment - (settings).grace, false);
 end;
 $$;
 comment on function likes.is_overdue is 'Whether a content should have been settled long ago: its wake-up was lost, or the drain is dead.';
@@ -292,7 +290,7 @@ declare
   v_wake_after_ms integer;
 begin
   if tokens <= 0 then
-    v_wake_after_ms := ceil((1 - tokens) / likes.budget_refill(settings) * 1000);
+    v_wake_after_ms := ceil((1 - tokens) / settings.budget_refill * 1000);
     update likes.activity a set settle_due_at = moment + make_interval(secs => v_wake_after_ms / 1000.0)
     where a.content_type = content.content_type and a.content_id = content.content_id;
     return row(content.content_type, content.content_id, 'waiting', v_wake_after_ms, 0, 0, 0, 0, 0, null)::likes.settlement;

@@ -127,12 +127,11 @@ language plpgsql stable set search_path = '' as $$
 begin
   -- One snapshot: a like commits its row and its slot together, so this is exact while likes go on.
   return (
-    select (select count(*) from likes.content_likes l
+    select (
+        select count(*) from likes.content_likes l
         where l.content_type = drift_of.content_type and l.content_id = drift_of.content_id and l.liked)
-      + (select count(*) from likes.departures d
-        where d.content_type = drift_of.content_type and d.content_id = drift_of.content_id and d.liked)
-      - coalesce((select sum(c.likes) from likes.counters c
-        where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
+      - coalesce((
+        select sum(c.likes) from likes.counters c where c.content_type = drift_of.content_type and c.content_id = drift_of.content_id), 0));
 end;
 $$;
 

@@ -12,14 +12,15 @@ comment on view monitoring.likes_per_minute is 'Likes and unlikes settled in eac
 
 create view monitoring.top_content with (security_invoker = true) as
   select a.content_type, a.content_id, a.announced_total as likes, a.events, a.coalesced, a.last_like_at, coalesce(r.viewers, 0) as viewers
-  from likes.activity a left join likes.rooms r on r.content_type = a.content_type and r.content_id = a.content_id
+  from likes.activity a
+  left join likes.rooms r on r.content_type = a.content_type and r.content_id = a.content_id and r.good_until > now()
   order by a.announced_total desc limit 100;
 comment on view monitoring.top_content is 'The most liked contents.';
 
 create view monitoring.active_rooms with (security_invoker = true) as
   select r.content_type, r.content_id, r.viewers, r.counted_at, r.missed, coalesce(a.events, 0) as events, a.last_like_at as last_activity_at
   from likes.rooms r left join likes.activity a on a.content_type = r.content_type and a.content_id = r.content_id
-  where r.viewers > 0 and r.counted_at > now() - interval '1 minute' order by r.viewers desc;
+  where r.viewers > 0 and r.good_until > now() order by r.viewers desc;
 comment on view monitoring.active_rooms is 'Contents that somebody is looking at.';
 
 create view monitoring.notification_lag with (security_invoker = true) as

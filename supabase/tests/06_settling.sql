@@ -89,9 +89,9 @@ select cmp_ok((pg_temp.settle(4) ->> 'wake_after_ms')::integer, '<=', 1000, 'no 
 select pg_temp.later(1);
 select is(pg_temp.settle(4) ->> 'outcome', 'settled', 'then it goes out');
 select is(payload ->> 'totalLikes', '1', 'with the final state') from pg_temp.events(4);
-select is((select likes.budget_capacity(s) from likes.settings s), 350::double precision, 'the bucket of the Free plan holds 350');
+select is((select budget_capacity from likes.settings), 350::double precision, 'the bucket of the Free plan holds 350');
 update likes.settings set messages_per_second = 500, max_connections = 500;
-select is((select likes.budget_refill(s) from likes.settings s), 450::double precision, 'the plan is a setting');
+select is((select budget_refill from likes.settings), 450::double precision, 'the plan is a setting');
 select throws_ok('update likes.settings set max_connections = 10000', '23514', null, 'a budget that could not carry its connections is refused');
 
 -- Trouble

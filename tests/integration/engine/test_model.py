@@ -219,7 +219,6 @@ class Engine(RuleBasedStateMachine):
             self.db.rows(
                 """
                 select p.id, coalesce((select sum(c.likes) from likes.counters c where c.content_id = p.id), 0)::integer
-                  - (select count(*) from likes.departures d where d.content_id = p.id and d.liked)::integer
                 from public.posts p where p.id = any(%s)""",
                 [content.id for content in getattr(self, "contents", [])],
             )

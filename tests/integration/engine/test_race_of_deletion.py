@@ -5,12 +5,17 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.integration.engine.invariants import wrong
 from tests.integration.engine.session import Content, Session
 from tests.integration.engine.world import World
 
 
 def delete_user(session: Session, user: UUID) -> None:
     session.run("delete from auth.users where id = %s", user)
+
+
+def slots(world: World, content: Content) -> list[int]:
+    return [likes for (likes,) in world.db.rows("select likes from likes.counters where content_id = %s", content.id)]
 
 
 def sweep_until_quiet(world: World) -> None:
@@ -46,6 +51,23 @@ def test_likes_go_with_their_user_and_shrink_count_and_notification(
     assert notification["data"]["likerCount"] == 3
     assert str(likers[0]) not in notification["data"]["likerIds"]
     assert world.db.reconcile()["repaired"] == 0
+
+
+def test_the_slots_of_departed_likes_are_folded_although_the_content_stays_busy(
+    world: World, liked: tuple[Content, list[UUID]]
+) -> None:
+    content, likers = liked
+    world.set_limits(max_slots=2)
+    for liker in likers:
+        delete_user(world.db, liker)
+    world.db.like(world.user(), content)
+    world.pass_time(seconds=1)
+    assert len(slots(world, content)) == 4
+    world.db.settle(content)
+    assert slots(world, content) == [1]
+    assert world.activity(content)["announced_total"] == world.total(content) == 1
+    sweep_until_quiet(world)
+    assert wrong(world.db) == {}
 
 
 def test_a_like_taken_back_leaves_the_notification_although_its_user_goes_before_it_is_settled(
@@ -197,9 +219,9 @@ def test_a_like_in_flight_when_its_content_is_forgotten_leaves_nothing_behind(
 ) -> None:
     world.set_limits(max_slots=1)
     content, likers = liked
-    world.add_pause("viewers_of")
+    world.add_pause("add_to_counter")
     other = world.session()
-    with world.paused(other, "viewers_of", other.like, likers[0], content, False) as unlike:
+    with world.paused(other, "add_to_counter", other.like, likers[0], content, False) as unlike:
         world.delete(content)
         world.pass_time(seconds=5)
         # It holds its like and will want the one slot: settling must not wait for it.

@@ -46,8 +46,8 @@ def assert_exact(world: World, content: Content, likes: int) -> None:
 
 def test_settling_does_not_wait_for_a_like_that_has_no_slot_yet(world: World, busy: tuple[Content, UUID]) -> None:
     content, liker = busy
-    world.add_pause("viewers_of")
-    with world.paused(session := world.session(), "viewers_of", session.like, liker, content) as like:
+    world.add_pause("add_to_counter")
+    with world.paused(session := world.session(), "add_to_counter", session.like, liker, content) as like:
         [result] = world.db.settle(content)
         assert result["outcome"] == "settled", result["error"]
         assert world.activity(content)["announced_total"] == 2
