@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import statistics
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import psycopg
@@ -12,7 +14,7 @@ from bench.database import connect, run_file
 CONNECTIONS: Final = 32
 WARM_UP_SECONDS: Final = 1.0
 SECONDS: Final = 4.0
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 # The loops of bench/sql/load.sql.
 OURS: Final = b"call bench.run_ours(%s, %s, %s)"
@@ -37,20 +39,27 @@ async def rate(url: str, loop: bytes, people: int, contents: int = 1) -> tuple[f
     return sum(done for done, _ in results) / seconds, sum(failed for _, failed in results)
 
 
-async def beside_single_row(
-    connection: psycopg.AsyncConnection, url: str, people: int, contents: int
-) -> tuple[float, float]:
-    """Median likes per second with our counter and with one counter row, in turns: a noisy machine meets both."""
+async def in_turns(*measures: Callable[[], Awaitable[tuple[float, int]]]) -> list[tuple[float, int]]:
+    """Of each the median rate of `ROUNDS`, and how many failed: a noisy machine meets them all."""
+    rounds = [[await measure() for measure in measures] for _ in range(ROUNDS)]
+    return [
+        (statistics.median(done for done, _ in each), sum(failed for _, failed in each))
+        for each in zip(*rounds, strict=True)
+    ]
+
+
+async def single_row_rate(
+    connection: psycopg.AsyncConnection, url: str, people: int, contents: int = 1
+) -> tuple[float, int]:
+    """As `rate` of ours, but with one counter row for each content."""
     definition = await connection.execute("select pg_get_functiondef('likes.add_to_counter'::regproc)")
     row = await definition.fetchone()
     assert row is not None
-    ours, single = [], []
-    for _ in range(ROUNDS):
-        ours.append((await rate(url, OURS, people, contents))[0])
-        await run_file(connection, "single_row.sql")
-        single.append((await rate(url, OURS, people, contents))[0])
+    await run_file(connection, "single_row.sql")
+    try:
+        return await rate(url, OURS, people, contents)
+    finally:
         await connection.execute(row[0].encode())
-    return sorted(ours)[ROUNDS // 2], sorted(single)[ROUNDS // 2]
 
 
 async def drift(connection: psycopg.AsyncConnection) -> int:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Final
 
 from bench.database import connect, make_world, run_file, scratch_database
-from bench.load import beside_single_row, drift
+from bench.load import OURS, drift, in_turns, rate, single_row_rate
 
 PEOPLE: Final = 5000
 POSTS: Final = 1000
@@ -16,7 +17,9 @@ async def main() -> None:
     async with scratch_database() as url, await connect(url) as connection:
         await make_world(connection, PEOPLE, POSTS)
         await run_file(connection, "load.sql")
-        ours, single = await beside_single_row(connection, url, PEOPLE, POSTS)
+        (ours, _), (single, _) = await in_turns(
+            partial(rate, url, OURS, PEOPLE, POSTS), partial(single_row_rate, connection, url, PEOPLE, POSTS)
+        )
         print(f"ours {ours:.0f}/s, one counter row for each post {single:.0f}/s")
         print(json.dumps({"vs_single_row": round(ours / single, 2), "drift": await drift(connection)}))
 
