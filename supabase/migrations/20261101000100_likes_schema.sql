@@ -29,10 +29,10 @@ create table likes.settings (
   keep_unliked interval not null default '1 day',
   keep_notifications interval not null default '90 days',
   presence_enabled boolean not null default false,
-  -- What follows from the above, worked out once instead of with each call.
+  -- What follows from the above, worked out once instead of with each call; nought is for the constraints to refuse.
   grace interval not null generated always as (make_interval(secs => grace_ms / 1000.0)) stored,
-  emission_interval interval not null generated always as (make_interval(secs => 60.0 / rate_per_minute)) stored,
-  burst_tolerance interval not null generated always as ((rate_burst - 1) * make_interval(secs => 60.0 / rate_per_minute)) stored,
+  emission_interval interval not null generated always as (make_interval(secs => 60.0 / greatest(1, rate_per_minute))) stored,
+  burst_tolerance interval not null generated always as ((rate_burst - 1) * make_interval(secs => 60.0 / greatest(1, rate_per_minute))) stored,
   -- In any 60 s at most capacity + 60 × refill + one overdraft is spent. With 0.9 of the plan as refill, 6 s of it as capacity,
   -- less what one send may overdraw (every viewer, the author and their notifications), that is the plan's limit.
   budget_refill double precision not null generated always as (0.9 * messages_per_second) stored,

@@ -110,7 +110,8 @@ begin
   order by c.slot desc limit 1 for update skip locked;
   if not found then
     select c.ctid, c.dirty into v_slot, v_was_dirty from likes.counters c
-    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id and c.slot > v_own
+    where c.content_type = add_to_counter.content_type and c.content_id = add_to_counter.content_id
+      and c.slot > v_own and c.slot < add_to_counter.max_slots -- a departed like's is dirty, and its settling is not seen to
     order by c.slot limit 1 for update skip locked;
   end if;
   if found then

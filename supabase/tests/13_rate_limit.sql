@@ -1,6 +1,6 @@
 -- The rate limit to the second, with what PostgREST makes a 429 of; and likes of a video that comes and goes.
 begin;
-select plan(16);
+select plan(17);
 select tests.start();
 
 select tests.person('anna'), tests.person('ben'), tests.person('cleo');
@@ -25,6 +25,7 @@ create function tests.wait(who text) returns integer language sql as $$
 $$;
 
 update likes.settings set (rate_burst, rate_per_minute) = (30, 60);
+select throws_ok('update likes.settings set rate_per_minute = 0', '23514', null, 'a rate of none is refused');
 select is(array(select tests.wait('ben') from generate_series(1, 30)), array_fill(null::integer, array[30]), '30 at once');
 select is(tests.try('ben'), jsonb_build_object(
     'message', jsonb_build_object('code', 'PT429', 'message', 'rate_limited', 'hint', 'Wait 1 s before the next like.', 'details', '{"retry_after" : 1}'),
