@@ -66,7 +66,7 @@ async def end_noted(path: Path) -> list[str]:
     rows: list[Mapping[str, object]] = json.loads(path.read_text()) if path.exists() else []
     left = [(str(row["part"]), process) for row in rows if (process := _same_process(row)) is not None]
     for _, process in left:
-        await end([*process.children(recursive=True), process])
+        await end(_with_children(process))
     path.unlink(missing_ok=True)
     return [part for part, _ in left]
 
@@ -78,6 +78,13 @@ def _same_process(row: Mapping[str, object]) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+
+
+def _with_children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:  # gone since it was found
+        return []
 
 
 async def end(processes: Sequence[psutil.Process], within: float = 10) -> None:

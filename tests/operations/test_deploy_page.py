@@ -58,7 +58,7 @@ def test_the_first_like_is_made_as_the_page_says(project: Project) -> None:
     command = ["bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.findall(r'"liked": ?true', done.stdout) == ['"liked":true', '"liked": true'], done.stdout
+    assert done.stdout.count('"liked":true') == 2, done.stdout
     assert len(re.findall(r'"total_likes": ?1\b', done.stdout)) == 2
 
 
