@@ -45,7 +45,7 @@ create table likes.settings (
     and least(viewer_names, batch_names, intent_ahead_ms, max_connections) >= 0),
   constraint settings_share check (content_share > 0 and content_share <= 1),
   -- The bucket must hold more than the dearest single send.
-  constraint settings_budget_carries_the_connections check (6 * messages_per_second > max_connections + 50)
+  constraint settings_budget_carries_the_connections check (budget_capacity > 0)
 );
 comment on table likes.settings is 'One row; changes take effect with the next call, without a deployment.';
 comment on column likes.settings.content_types is 'The content types that likes.likeable knows.';

@@ -164,12 +164,12 @@ create trigger content_likes_count_departed after delete on likes.content_likes
 
 -- The like -------------------------------------------------------------------------------------------------------------------
 
-create function likes.refuse_rate(user_id uuid, settings likes.settings, moment timestamptz) returns void
+create function likes.refuse_rate(user_id uuid, burst_tolerance interval, moment timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
   v_seconds integer;
 begin
-  select greatest(1, ceil(extract(epoch from r.allowed_at - settings.burst_tolerance - moment)))
+  select greatest(1, ceil(extract(epoch from r.allowed_at - refuse_rate.burst_tolerance - moment)))
   into v_seconds from likes.rate_limits r where r.user_id = refuse_rate.user_id;
   -- PostgREST passes headers through this state alone; the Python client shows no headers, so the seconds are in the body too.
   raise sqlstate 'PGRST' using
@@ -301,7 +301,7 @@ begin
   on conflict on constraint rate_limits_pkey do update set allowed_at = greatest(excluded.allowed_at, r.allowed_at + v_settings.emission_interval)
   where r.allowed_at <= v_now + v_settings.burst_tolerance;
   if not found then
-    perform likes.refuse_rate(toggle_like.user_id, (select s from likes.settings s), v_now);
+    perform likes.refuse_rate(toggle_like.user_id, v_settings.burst_tolerance, v_now);
   end if;
 
   -- Subqueries rather than joins where one value is wanted: they cost half as much to set up.

@@ -49,7 +49,7 @@ from unnest(array[
   'public.get_like_status(pg_temp.items(101))', 'public.get_content_authors(pg_temp.items(101))', 'public.settle_likes(pg_temp.items(101))',
   'public.sync_viewing(gen_random_uuid(), pg_temp.items(101))']) call;
 select lives_ok($$select public.get_like_status(pg_temp.items(100))$$, '100 items are fine');
-select is(public.get_like_status('[]') ->> 0, null, 'none is fine');
+select is(public.get_like_status('[]')::text, '[]', 'none is fine');
 select throws_ok(format('select public.get_like_status(%L)', items), 'PT400', 'invalid_request', 'items that are none: ' || coalesce(items, 'null'))
 from unnest(array[
   null, '{}', '"x"', 'null', '[1]', '[null]', '[{}]', '[{"content_type": "post"}]', '[{"content_type": "post", "content_id": "x"}]',

@@ -1,6 +1,6 @@
 -- The heartbeat: answers what changed, counts and names viewers, notices what was missed, heals what is overdue.
 begin;
-select plan(54);
+select plan(56);
 select tests.start();
 
 select tests.person('anna'), tests.person('ben'), tests.person('cleo', 'friends'), tests.person('dan', 'private');
@@ -142,6 +142,13 @@ select is(tests.refused('ben', format('public.sync_viewing(%L, %L)', tests.id('b
   (format('[{"content_type": "post", "content_id": "%s", "liked": 1}]', tests.id('walk')), 'PT400 invalid_request'),
   (format('[{"content_type": "post", "content_id": "%s", "version": 1e300}]', tests.id('walk')), 'PT400 invalid_request')) bad (items, refusal);
 select is(jsonb_array_length(tests.beat('ben', 'b1', '[["walk", 0, 0], ["walk", 0, 0]]') -> 'items'), 1, 'what is named twice is answered once');
+
+-- How long a count is good
+select tests.pass('4 s'), tests.beat('ben', 'b1', '[["walk", 0, 0]]');
+select tests.pass('59 s');
+select is(tests.like('ben', 'walk') ->> 'viewers', '1', 'a count of viewers stands for twice their timeout');
+select tests.pass('1 s');
+select is(tests.like('ben', 'walk') ->> 'viewers', '0', 'and then for nobody');
 
 select * from finish();
 rollback;

@@ -1,6 +1,6 @@
 -- Windows and the budget: what is sent at once, what waits, what it costs; batches with their names; failures alone.
 begin;
-select plan(66);
+select plan(64);
 select tests.start();
 
 select tests.person('anna'), tests.person('dan', 'private'), tests.person('zoe');
@@ -69,9 +69,6 @@ select is(tests.like('fan1', 'post7') ->> 'wake_after_ms', '3000', 'so is the sh
 update likes.settings set window_ms = 1000;
 select throws_ok($$update likes.settings set window_ms = 999$$, '23514', null, 'which is a second at least');
 select throws_ok($$insert into likes.settings (only_row) values (false)$$, '23514', null, 'settings are one row');
-select is(tests.like('fan4', 'post6') ->> 'viewers', '200', 'a count of viewers is good for its time');
-select tests.pass('61 s');
-select is(tests.like('fan5', 'post6') ->> 'viewers', '0', 'and then stands for nobody');
 
 -- Load
 update likes.budget set likes_rate = 0, rated_at = likes.clock();
