@@ -45,7 +45,14 @@ def _setpriv(*options: str) -> tuple[str, ...]:
 def descendants() -> list[psutil.Process]:
     """Every living process that comes from this one, whatever group or session it is in."""
     found = psutil.Process().children(recursive=True)
-    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in found if _is_alive(process)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # gone between the two questions
+        return False
 
 
 def note(processes: Iterable[tuple[str, int]], path: Path) -> None:
@@ -77,7 +84,7 @@ def _same_process(row: Mapping[str, object]) -> psutil.Process | None:
         same = abs(process.create_time() - float(str(row["born"]))) < 1
     except psutil.NoSuchProcess:
         return None
-    return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    return process if same and _is_alive(process) else None
 
 
 def _with_children(process: psutil.Process) -> list[psutil.Process]:
